@@ -1,0 +1,28 @@
+// Every event of Everpost under one type.
+import { ACCOUNT_EVENT_TYPES, type AccountEvent, type AddressEvent, type DomainEvent } from './account/account.ts'
+import { AUDIT_EVENT_TYPES, type AuditEvent } from './audit/audit.ts'
+import { INTAKE_EVENT_TYPES, type IntakeEvent } from './intake/intake.ts'
+import type { Recorded } from './log.ts'
+import { MAILBOX_EVENT_TYPES, type MailboxEvent } from './mailbox/mailbox.ts'
+import { SUBMISSION_EVENT_TYPES, type SubmissionEvent } from './submission/submission.ts'
+
+export type EverpostEvent =
+  | MailboxEvent
+  | AccountEvent
+  | AddressEvent
+  | DomainEvent
+  | SubmissionEvent
+  | IntakeEvent
+  | AuditEvent
+
+export type RecordedEvent = Recorded<EverpostEvent>
+
+export const EVENT_TYPES = [
+  ...MAILBOX_EVENT_TYPES,
+  ...ACCOUNT_EVENT_TYPES,
+  'AddressClaimed',
+  'DomainAdded',
+  ...SUBMISSION_EVENT_TYPES,
+  ...INTAKE_EVENT_TYPES,
+  ...AUDIT_EVENT_TYPES,
+] as const satisfies readonly EverpostEvent['type'][]
