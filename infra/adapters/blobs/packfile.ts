@@ -1,0 +1,123 @@
+// The embedded blob store: pack segments written by the storage thread, read from here.
+import { createHash } from 'node:crypto'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { BlobError, type BlobStore, type BlobWriter } from '../../../commands/ports/blob-store.ts'
+import { type StorageThread, transferable } from '../storage/storage-thread.ts'
+import { segmentName } from './pack-format.ts'
+import type { CompactionResult } from './pack-writer.ts'
+
+interface Location {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+const OPEN_SEGMENTS = 64
+
+export class PackfileBlobStore implements BlobStore {
+  readonly #storage: StorageThread
+  readonly #dir: string
+  readonly #index: DatabaseSync
+  readonly #find: StatementSync
+  readonly #segments = new Map<number, Promise<FileHandle>>()
+  #handles = 0
+  #closed = false
+
+  constructor(storage: StorageThread, dir: string) {
+    this.#storage = storage
+    this.#dir = dir
+    this.#index = new DatabaseSync(join(dir, 'index.sqlite'), { readOnly: true, timeout: 5000 })
+    this.#find = this.#index.prepare('SELECT segment, offset, length FROM blob WHERE id = ?')
+  }
+
+  async put(id: string, bytes: Uint8Array): Promise<void> {
+    await this.#storage.call({ op: 'put', id, bytes: transferable(bytes.length, (into) => into.set(bytes)) })
+  }
+
+  async begin(): Promise<BlobWriter> {
+    const handle = this.#handles++
+    await this.#storage.call({ op: 'begin', handle })
+    return {
+      write: async (chunk) => {
+        await this.#storage.call({ op: 'write', handle, bytes: transferable(chunk.length, (into) => into.set(chunk)) })
+      },
+      finish: async () => (await this.#storage.call({ op: 'finish', handle })) as string,
+      abort: async () => {
+        await this.#storage.call({ op: 'abort', handle })
+      },
+    }
+  }
+
+  async read(id: string, start: number, end: number): Promise<Uint8Array> {
+    const location = this.#locate(id)
+    if (!location) throw new BlobError('not-found', `Blob ${id} is not here`)
+    if (start < 0 || end > location.length || start > end) {
+      throw new BlobError('unavailable', `Bytes ${start} to ${end} are outside blob ${id} of ${location.length} bytes`)
+    }
+    const bytes = await this.#readAt(id, location, start, end)
+    if (start === 0 && end === location.length && createHash('sha256').update(bytes).digest('hex') !== id) {
+      throw new BlobError('corrupt', `Blob ${id} does not have its own hash: restore it from a backup`)
+    }
+    return bytes
+  }
+
+  async size(id: string): Promise<number | undefined> {
+    return this.#locate(id)?.length
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#storage.call({ op: 'delete', id })
+  }
+
+  /** Frees the bytes of deleted blobs in segments of which `share` or more is dead. */
+  async compact(share?: number): Promise<CompactionResult> {
+    return (await this.#storage.call({ op: 'compact', ...(share === undefined ? {} : { share }) })) as CompactionResult
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#index.close()
+    for (const segment of this.#segments.values()) await (await segment).close()
+    this.#segments.clear()
+  }
+
+  #locate(id: string): Location | undefined {
+    if (this.#closed) throw new BlobError('closed', 'The blob store is closed')
+    const row = this.#find.get(Buffer.from(id, 'hex'))
+    return row && { segment: Number(row['segment']), offset: Number(row['offset']), length: Number(row['length']) }
+  }
+
+  /** Compaction may have moved the blob between looking it up and opening its segment: look again once. */
+  async #readAt(id: string, location: Location, start: number, end: number): Promise<Uint8Array> {
+    const bytes = Buffer.alloc(end - start)
+    try {
+      const file = await this.#open(location.segment)
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, location.offset + start)
+      if (bytesRead === bytes.length) return bytes
+      throw new BlobError('corrupt', `Blob ${id} is cut short in segment ${location.segment}: restore it from a backup`)
+    } catch (error) {
+      const moved = this.#locate(id)
+      if ((error as { code?: string }).code === 'ENOENT' && moved && moved.segment !== location.segment) {
+        return this.#readAt(id, moved, start, end)
+      }
+      throw error
+    }
+  }
+
+  #open(segment: number): Promise<FileHandle> {
+    const known = this.#segments.get(segment)
+    if (known) return known
+    if (this.#segments.size >= OPEN_SEGMENTS) {
+      const [oldest, handle] = this.#segments.entries().next().value as [number, Promise<FileHandle>]
+      this.#segments.delete(oldest)
+      void handle.then((file) => file.close()).catch(() => undefined)
+    }
+    const opened = open(join(this.#dir, segmentName(segment)), 'r')
+    this.#segments.set(segment, opened)
+    opened.catch(() => this.#segments.delete(segment))
+    return opened
+  }
+}

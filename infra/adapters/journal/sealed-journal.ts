@@ -1,0 +1,118 @@
+// The journal of commands and the event source of projections, over any event store: seals, chunks, opens, upcasts.
+import type {
+  Append,
+  AppendResult,
+  EventStore,
+  EventToAppend,
+  ReadStreamOptions,
+  StoredEvent,
+} from '../../../commands/ports/event-store.ts'
+import { MAX_APPEND_BYTES } from '../../../commands/ports/event-store.ts'
+import type { Journal, JournalAppend } from '../../../commands/ports/journal.ts'
+import type { Keyring } from '../../../commands/ports/keyring.ts'
+import type { RecordedEvent } from '../../../domain/events.ts'
+import type { Position, Redacted, Revision } from '../../../domain/log.ts'
+import type { EventSource, SourceBatch, SourceEvent } from '../../../projections/ports/event-source.ts'
+import { openEvent, sealEvent } from './seal.ts'
+
+/** What a store must be able to do to be read from; a thread that never writes has only this. */
+export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'>
+
+export class SealedSource implements EventSource {
+  readonly #reader: EventReader
+  readonly #keyring: Keyring
+
+  constructor(reader: EventReader, keyring: Keyring) {
+    this.#reader = reader
+    this.#keyring = keyring
+  }
+
+  async *subscribe(options: Parameters<EventSource['subscribe']>[0]): AsyncGenerator<SourceBatch> {
+    for await (const batch of this.#reader.subscribe(options)) {
+      yield { ...batch, events: batch.events.map((event) => this.#open(event, options.text ?? false)) }
+    }
+  }
+
+  async *readStream(
+    stream: string,
+    options: ReadStreamOptions & { readonly text?: boolean } = {},
+  ): AsyncGenerator<SourceEvent> {
+    for await (const event of this.#reader.readStream(stream, options)) yield this.#open(event, options.text ?? false)
+  }
+
+  async readPositions(
+    positions: readonly Position[],
+    options: { readonly text?: boolean } = {},
+  ): Promise<readonly SourceEvent[]> {
+    const stored = await this.#reader.readPositions(positions)
+    return stored.map((event) => this.#open(event, options.text ?? false))
+  }
+
+  head(): Promise<Position | undefined> {
+    return this.#reader.head()
+  }
+
+  #open(event: StoredEvent, text: boolean): RecordedEvent | Redacted {
+    return openEvent(event, this.#keyring, text)
+  }
+}
+
+export class SealedJournal extends SealedSource implements Journal {
+  readonly #store: EventStore
+  readonly #keyring: Keyring
+
+  constructor(store: EventStore, keyring: Keyring) {
+    super(store, keyring)
+    this.#store = store
+    this.#keyring = keyring
+  }
+
+  async append(append: JournalAppend): Promise<AppendResult> {
+    const chunks = this.#chunks(append)
+    let last: AppendResult | undefined
+    for (const chunk of chunks) {
+      last = await this.#store.append(chunk)
+      if (!last.ok) return last
+    }
+    return last as AppendResult
+  }
+
+  async appendAll(appends: readonly JournalAppend[]): Promise<readonly AppendResult[]> {
+    const chunked = appends.map((append) => this.#chunks(append))
+    if (this.#store.appendAtomically && chunked.every((chunks) => chunks.length === 1)) {
+      return this.#store.appendAtomically(chunked.map((chunks) => chunks[0] as Append))
+    }
+    const results: AppendResult[] = []
+    for (const append of appends) results.push(await this.append(append))
+    return results
+  }
+
+  lastRevision(stream: string): Promise<Revision | undefined> {
+    return this.#store.lastRevision(stream)
+  }
+
+  /** Pieces below the engine's limits. An exact expectation moves on with each piece. */
+  #chunks({ stream, expected, events }: JournalAppend): readonly Append[] {
+    const chunks: EventToAppend[][] = [[]]
+    let bytes = 0
+    for (const event of events) {
+      const sealed = sealEvent(stream, event, this.#keyring)
+      const size = sealed.data.length + sealed.metadata.length
+      const chunk = chunks.at(-1) as EventToAppend[]
+      if (chunk.length > 0 && (bytes + size > MAX_APPEND_BYTES || chunk.length >= 1000)) {
+        chunks.push([sealed])
+        bytes = size
+      } else {
+        chunk.push(sealed)
+        bytes += size
+      }
+    }
+    let written = 0
+    return chunks.map((chunk) => {
+      const here =
+        written === 0 || expected === 'any' ? expected : (expected === 'no-stream' ? -1n : expected) + BigInt(written)
+      written += chunk.length
+      return { stream, expected: here, events: chunk }
+    })
+  }
+}
