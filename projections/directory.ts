@@ -1,0 +1,125 @@
+// Accounts, their addresses and credentials, and the domains of this installation, as rows.
+
+import { ACCOUNT_EVENT_TYPES, type AddressKind } from '../domain/account/account.ts'
+import { accountOfStream, isRedacted } from '../domain/log.ts'
+import type { SourceEvent } from './ports/event-source.ts'
+import type { DirectoryState, DirectoryUnit, Projector } from './ports/view-store.ts'
+
+export const directoryProjector: Projector<DirectoryUnit> = {
+  name: 'directory',
+  version: 1,
+  prefixes: ['account-', 'domain-'],
+  types: new Set<string>([...ACCOUNT_EVENT_TYPES, 'DomainAdded']),
+  apply,
+}
+
+function apply(unit: DirectoryUnit, event: SourceEvent): void {
+  if (event.type === 'AccountErased') {
+    erase(unit, event)
+    return
+  }
+  if (isRedacted(event)) return
+  if (event.type === 'DomainAdded') {
+    unit.domains.put(event.data.name, { name: event.data.name })
+    return
+  }
+  const id = accountOfStream(event.stream)
+  if (id === undefined) return
+  if (event.type === 'AccountOpened') {
+    if (unit.accounts.get(id) !== undefined) return
+    const { address, name, role } = event.data
+    const account: DirectoryState = {
+      id,
+      opened: Number(event.position),
+      address,
+      name,
+      role,
+      passwordHash: undefined,
+      passwordRevision: undefined,
+      revision: Number(event.revision),
+      quota: null,
+      holds: [],
+      erased: false,
+      appPasswords: [],
+      addresses: [],
+      filterRules: '',
+    }
+    addAddress(unit, account, address, 'primary')
+    unit.accounts.put(id, account)
+    return
+  }
+  const account = unit.accounts.get(id)
+  if (account === undefined || account.erased) return
+  switch (event.type) {
+    case 'AddressAdded':
+      addAddress(unit, account, event.data.address, event.data.kind)
+      break
+    case 'PasswordChanged':
+      account.passwordHash = event.data.hash
+      account.passwordRevision = Number(event.revision)
+      break
+    case 'AppPasswordAdded': {
+      const { appPasswordId, label, hash } = event.data
+      if (!account.appPasswords.some((each) => each.id === appPasswordId))
+        account.appPasswords.push({ id: appPasswordId, label, hash })
+      break
+    }
+    case 'AppPasswordRevoked': {
+      const { appPasswordId } = event.data
+      account.appPasswords = account.appPasswords.filter((each) => each.id !== appPasswordId)
+      break
+    }
+    case 'QuotaChanged':
+      account.quota = event.data.bytes
+      break
+    case 'FilterRulesChanged':
+      account.filterRules = event.data.script
+      break
+    case 'LegalHoldPlaced':
+      if (!account.holds.includes(event.data.holdId)) account.holds.push(event.data.holdId)
+      break
+    case 'LegalHoldReleased': {
+      const { holdId } = event.data
+      account.holds = account.holds.filter((each) => each !== holdId)
+      break
+    }
+    default:
+      return
+  }
+  account.revision = Number(event.revision)
+  unit.accounts.put(id, account)
+}
+
+/** The first account that claimed an address keeps it. */
+function addAddress(unit: DirectoryUnit, account: DirectoryState, address: string, kind: AddressKind): void {
+  const holder = unit.addresses.get(address)
+  if (holder !== undefined && holder.accountId !== account.id) return
+  unit.addresses.put(address, { accountId: account.id, kind })
+  const known = account.addresses.find((each) => each.address === address)
+  if (known === undefined) account.addresses.push({ address, kind })
+  else known.kind = kind
+  if (kind === 'primary') account.address = address
+}
+
+/** What stays of an erased account is its id: nothing of the person, and the same after any replay. */
+function erase(unit: DirectoryUnit, event: SourceEvent): void {
+  const id = accountOfStream(event.stream)
+  if (id === undefined) return
+  for (const { address } of unit.accounts.get(id)?.addresses ?? []) unit.addresses.delete(address)
+  unit.accounts.put(id, {
+    id,
+    opened: Number(event.position),
+    address: '',
+    name: '',
+    role: 'user',
+    passwordHash: undefined,
+    passwordRevision: undefined,
+    revision: Number(event.revision),
+    quota: null,
+    holds: [],
+    erased: true,
+    appPasswords: [],
+    addresses: [],
+    filterRules: '',
+  })
+}

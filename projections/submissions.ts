@@ -1,0 +1,110 @@
+// Outgoing messages and the fate of each of their recipients, as rows.
+import { accountOfStream, isRedacted } from '../domain/log.ts'
+import { SUBMISSION_EVENT_TYPES, type SubmissionEvent } from '../domain/submission/submission.ts'
+import type { SourceEvent } from './ports/event-source.ts'
+import type { Projector, RecipientFate, SubmissionsUnit } from './ports/view-store.ts'
+import type { RecipientState } from './queries.ts'
+
+export const submissionsProjector: Projector<SubmissionsUnit> = {
+  name: 'submissions',
+  version: 1,
+  prefixes: ['submission-', 'account-'],
+  types: new Set<string>([...SUBMISSION_EVENT_TYPES, 'AccountErased']),
+  apply,
+}
+
+function apply(unit: SubmissionsUnit, event: SourceEvent): void {
+  if (event.type === 'AccountErased') {
+    const account = accountOfStream(event.stream)
+    if (account !== undefined) for (const id of unit.idsOf(account)) unit.submissions.delete(id)
+    return
+  }
+  if (isRedacted(event)) return
+  const { at } = event.metadata
+  switch (event.type) {
+    case 'MessageSubmitted': {
+      const { submissionId, accountId, messageId, mailFrom, subject, sendAt, recipients } = event.data
+      if (unit.submissions.get(submissionId) !== undefined) return
+      unit.submissions.put(submissionId, {
+        id: submissionId,
+        accountId,
+        messageId,
+        mailFrom,
+        subject,
+        submittedAt: at,
+        sendAt,
+        state: 'pending',
+        revision: Number(event.revision),
+        position: Number(event.position),
+        recipients: recipients.map(
+          (recipient): RecipientFate => ({
+            address: recipient.address,
+            accountId: recipient.accountId ?? null,
+            state: 'pending',
+            answer: '',
+            remote: null,
+            attempts: 0,
+            at: null,
+            nextAttemptAt: null,
+          }),
+        ),
+      })
+      return
+    }
+    case 'SendCancelled':
+    case 'SubmissionCompleted': {
+      const submission = unit.submissions.get(event.data.submissionId)
+      if (submission === undefined) return
+      if (submission.state === 'pending') {
+        submission.state = event.type === 'SendCancelled' ? 'cancelled' : 'completed'
+        if (event.type === 'SendCancelled') {
+          for (const recipient of submission.recipients) {
+            if (recipient.state === 'pending' || recipient.state === 'deferred') {
+              recipient.state = 'cancelled'
+              recipient.nextAttemptAt = null
+            }
+          }
+        }
+      }
+      submission.revision = Number(event.revision)
+      unit.submissions.put(submission.id, submission)
+      return
+    }
+    case 'RecipientDelivered':
+      return attempt(unit, event.data, 'delivered', null, at, Number(event.revision))
+    case 'RecipientBounced':
+      return attempt(unit, event.data, 'bounced', null, at, Number(event.revision))
+    case 'RecipientDeferred':
+      return attempt(unit, event.data, 'deferred', event.data.nextAttemptAt, at, Number(event.revision))
+    default:
+      return
+  }
+}
+
+type Attempt = Extract<
+  SubmissionEvent,
+  { type: 'RecipientDelivered' | 'RecipientDeferred' | 'RecipientBounced' }
+>['data']
+
+function attempt(
+  unit: SubmissionsUnit,
+  { submissionId, recipient, answer, remote }: Attempt,
+  state: RecipientState,
+  nextAttemptAt: number | null,
+  at: number,
+  revision: number,
+): void {
+  const submission = unit.submissions.get(submissionId)
+  if (submission === undefined) return
+  submission.revision = revision
+  unit.submissions.put(submissionId, submission)
+  const fate = submission.recipients.find((each) => each.address === recipient)
+  // A recipient that got it, or never will, keeps that fate.
+  if (fate === undefined || fate.state === 'delivered' || fate.state === 'bounced') return
+  fate.state = state
+  fate.answer = answer
+  fate.remote = remote ?? null
+  fate.attempts++
+  fate.at = at
+  fate.nextAttemptAt = nextAttemptAt
+}
