@@ -35,3 +35,166 @@ export const ACCOUNT_EVENT_TYPES = [
   'LegalHoldReleased',
   'AccountErased',
 ] as const satisfies readonly AccountEvent['type'][]
+
+// ── State ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Account {
+  /** Undefined before AccountOpened. */
+  readonly id?: string
+  readonly address?: string
+  readonly erased: boolean
+  readonly holds: ReadonlySet<string>
+  readonly addresses: ReadonlySet<string>
+  readonly appPasswords: ReadonlySet<string>
+  readonly quota: number | null
+}
+
+export const noAccount: Account = {
+  erased: false,
+  holds: new Set(),
+  addresses: new Set(),
+  appPasswords: new Set(),
+  quota: null,
+}
+
+// ── Evolve ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function evolve(state: Account, event: AccountEvent): Account {
+  switch (event.type) {
+    case 'AccountOpened':
+      return state.id === undefined ? { ...state, id: event.data.accountId, address: event.data.address } : state
+    case 'AddressAdded':
+      return { ...state, addresses: new Set(state.addresses).add(event.data.address) }
+    case 'AppPasswordAdded':
+      return { ...state, appPasswords: new Set(state.appPasswords).add(event.data.appPasswordId) }
+    case 'AppPasswordRevoked':
+      return { ...state, appPasswords: without(state.appPasswords, event.data.appPasswordId) }
+    case 'QuotaChanged':
+      return { ...state, quota: event.data.bytes }
+    case 'LegalHoldPlaced':
+      return { ...state, holds: new Set(state.holds).add(event.data.holdId) }
+    case 'LegalHoldReleased':
+      return { ...state, holds: without(state.holds, event.data.holdId) }
+    case 'AccountErased':
+      return { ...state, erased: true }
+    case 'PasswordChanged':
+    case 'FilterRulesChanged':
+      return state
+    default: {
+      const _: never = event
+      return _
+    }
+  }
+}
+
+function without(set: ReadonlySet<string>, item: string): ReadonlySet<string> {
+  const next = new Set(set)
+  next.delete(item)
+  return next
+}
+
+// ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type AccountCommand =
+  | { type: 'OpenAccount'; accountId: string; address: string; name: string; role: AccountRole }
+  | { type: 'AddAddress'; address: string; kind: AddressKind }
+  | { type: 'ChangePassword'; hash: string }
+  | { type: 'AddAppPassword'; appPasswordId: string; label: string; hash: string }
+  | { type: 'RevokeAppPassword'; appPasswordId: string }
+  | { type: 'ChangeQuota'; bytes: number | null }
+  | { type: 'ChangeFilterRules'; script: string }
+  | { type: 'PlaceLegalHold'; holdId: string; reason: string }
+  | { type: 'ReleaseLegalHold'; holdId: string }
+  | { type: 'EraseAccount' }
+
+export interface AccountRefusal {
+  readonly code: 'no-such-account' | 'erased' | 'under-legal-hold' | 'no-such-hold' | 'too-many' | 'bad-value'
+  readonly message: string
+}
+
+export type AccountDecision = { readonly events: readonly AccountEvent[] } | { readonly refused: AccountRefusal }
+
+export const MAX_ADDRESSES = 100
+export const MAX_APP_PASSWORDS = 100
+export const MAX_FILTER_BYTES = 48 * 1024
+
+// ── Decide ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Pure: credentials arrive hashed, ids made. No events means that it is so already. */
+export function decide(command: AccountCommand, state: Account): AccountDecision {
+  if (command.type === 'OpenAccount') {
+    if (state.id !== undefined) return { events: [] }
+    const { accountId, address, name, role } = command
+    return {
+      events: [
+        { type: 'AccountOpened', data: { accountId, address, name, role } },
+        { type: 'AddressAdded', data: { accountId, address, kind: 'primary' } },
+      ],
+    }
+  }
+  if (state.id === undefined) return refuse('no-such-account', 'There is no such account.')
+  if (state.erased)
+    return command.type === 'EraseAccount' ? { events: [] } : refuse('erased', 'This account was erased.')
+  const accountId = state.id
+  switch (command.type) {
+    case 'AddAddress': {
+      if (state.addresses.has(command.address)) return { events: [] }
+      if (state.addresses.size >= MAX_ADDRESSES)
+        return refuse('too-many', `An account has at most ${MAX_ADDRESSES} addresses.`)
+      return { events: [{ type: 'AddressAdded', data: { accountId, address: command.address, kind: command.kind } }] }
+    }
+    case 'ChangePassword':
+      return { events: [{ type: 'PasswordChanged', data: { accountId, hash: command.hash } }] }
+    case 'AddAppPassword': {
+      const { appPasswordId, label, hash } = command
+      if (state.appPasswords.has(appPasswordId)) return { events: [] }
+      if (state.appPasswords.size >= MAX_APP_PASSWORDS) {
+        return refuse(
+          'too-many',
+          `An account has at most ${MAX_APP_PASSWORDS} app passwords and tokens: revoke one first.`,
+        )
+      }
+      return { events: [{ type: 'AppPasswordAdded', data: { accountId, appPasswordId, label, hash } }] }
+    }
+    case 'RevokeAppPassword': {
+      const { appPasswordId } = command
+      if (!state.appPasswords.has(appPasswordId)) return { events: [] }
+      return { events: [{ type: 'AppPasswordRevoked', data: { accountId, appPasswordId } }] }
+    }
+    case 'ChangeQuota': {
+      const { bytes } = command
+      if (bytes !== null && !(Number.isSafeInteger(bytes) && bytes >= 0))
+        return refuse('bad-value', 'A quota is a whole number of bytes.')
+      return bytes === state.quota ? { events: [] } : { events: [{ type: 'QuotaChanged', data: { accountId, bytes } }] }
+    }
+    case 'ChangeFilterRules': {
+      if (command.script.length > MAX_FILTER_BYTES)
+        return refuse('bad-value', `Filter rules take at most ${MAX_FILTER_BYTES} characters.`)
+      return { events: [{ type: 'FilterRulesChanged', data: { accountId, script: command.script } }] }
+    }
+    case 'PlaceLegalHold': {
+      const { holdId, reason } = command
+      if (state.holds.has(holdId)) return { events: [] }
+      return { events: [{ type: 'LegalHoldPlaced', data: { accountId, holdId, reason } }] }
+    }
+    case 'ReleaseLegalHold': {
+      if (!state.holds.has(command.holdId)) return refuse('no-such-hold', 'There is no such legal hold on the account.')
+      return { events: [{ type: 'LegalHoldReleased', data: { accountId, holdId: command.holdId } }] }
+    }
+    case 'EraseAccount': {
+      if (state.holds.size > 0) {
+        return refuse(
+          'under-legal-hold',
+          `The account is under legal hold (${[...state.holds].join(', ')}): release it first.`,
+        )
+      }
+      return { events: [{ type: 'AccountErased', data: { accountId } }] }
+    }
+    default: {
+      const _: never = command
+      return _
+    }
+  }
+}
+
+const refuse = (code: AccountRefusal['code'], message: string) => ({ refused: { code, message } })

@@ -1,0 +1,93 @@
+// One SMTP transaction becomes durable: an intake event for the installation, an arrival for every mailbox that it is for.
+import type { IntakeEvent, IntakeSection } from '../domain/intake/intake.ts'
+import type { AccountId } from '../domain/log.ts'
+import { intakeStream, mailboxStream } from '../domain/log.ts'
+import type { MailContent } from '../domain/mail/structure.ts'
+import type { BlobRef, MailboxEvent } from '../domain/mailbox/mailbox.ts'
+import { type CommandContext, toNewEvents } from './context.ts'
+import { derivedId } from './identity.ts'
+import { toMessageContent } from './message-content.ts'
+import { folderIdFor } from './open-account.ts'
+import type { Journal, JournalAppend } from './ports/journal.ts'
+
+export interface IncomingMail {
+  /** Names the transaction: a repeat of it is the same mail. */
+  readonly intakeId: string
+  /** Reverse-path; '' for a bounce. */
+  readonly mailFrom: string
+  /** One for each account; when several addresses lead to one account, the first of them. */
+  readonly recipients: readonly { readonly accountId: AccountId; readonly address: string }[]
+  readonly blob: BlobRef
+  readonly mail: MailContent
+  readonly remoteAddress?: string
+  readonly helo?: string
+}
+
+/** Streams of one day's intake: enough that no stream is a bottleneck of an engine that appends stream by stream. */
+const SHARDS = 16
+
+/**
+ * Appends MailAccepted, then MessageReceived to each mailbox, in one commit where the engine can. Resolves when durable: only then may
+ * SMTP say 250. Every id comes from the intake's, so repeating an interrupted delivery adds nothing twice.
+ */
+export async function receiveMail(journal: Journal, context: CommandContext, incoming: IncomingMail): Promise<void> {
+  await journal.appendAll([acceptance(context, incoming), ...arrivals(context, incoming)])
+}
+
+/** The mailbox message that a transaction makes for an account. */
+export const messageIdFor = (intakeId: string, accountId: AccountId): string =>
+  derivedId('message', intakeId, accountId)
+
+function acceptance(context: CommandContext, incoming: IncomingMail): JournalAppend {
+  const { intakeId, mailFrom, blob, remoteAddress, helo } = incoming
+  const sections: Record<AccountId, IntakeSection> = {}
+  for (const { accountId, address } of incoming.recipients) {
+    sections[accountId] = {
+      messageId: messageIdFor(intakeId, accountId),
+      mailFrom,
+      recipient: address,
+      blob,
+      ...(remoteAddress === undefined ? {} : { remoteAddress }),
+      ...(helo === undefined ? {} : { helo }),
+    }
+  }
+  const accepted: IntakeEvent = {
+    type: 'MailAccepted',
+    data: { intakeId, receivedAt: context.at, size: blob.size, sections },
+  }
+  const { client: _, ...anonymous } = context
+  return {
+    stream: intakeStream(dayOf(context.at), shardOf(intakeId)),
+    expected: 'any',
+    events: toNewEvents([accepted], 'system', anonymous),
+  }
+}
+
+function arrivals(context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] {
+  const content = toMessageContent(incoming.mail, incoming.blob)
+  return incoming.recipients.map(({ accountId, address }) => {
+    const event: MailboxEvent = {
+      type: 'MessageReceived',
+      data: {
+        messageId: messageIdFor(incoming.intakeId, accountId),
+        folderId: folderIdFor(accountId, 'inbox'),
+        flags: [],
+        receivedAt: context.at,
+        content,
+        mailFrom: incoming.mailFrom,
+        recipient: address,
+        intakeId: incoming.intakeId,
+      },
+    }
+    const own = { ...context, commandId: `${context.commandId}/${accountId}` }
+    return { stream: mailboxStream(accountId), expected: 'any', events: toNewEvents([event], accountId, own) }
+  })
+}
+
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
+
+function shardOf(intakeId: string): number {
+  let sum = 0
+  for (let i = 0; i < intakeId.length; i++) sum = (sum * 31 + intakeId.charCodeAt(i)) >>> 0
+  return sum % SHARDS
+}

@@ -1,0 +1,203 @@
+// A person sends: the submission and the Sent copy become durable, local recipients get their mail, others wait for delivery.
+import type { AccountId, Revision } from '../domain/log.ts'
+import { mailboxStream, submissionStream } from '../domain/log.ts'
+import { normalizeAddress } from '../domain/mail/address.ts'
+import type { MailContent } from '../domain/mail/structure.ts'
+import type { BlobRef, MailboxEvent } from '../domain/mailbox/mailbox.ts'
+import {
+  decide,
+  evolve,
+  noSubmission,
+  type Submission,
+  type SubmissionCommand,
+  type SubmissionEvent,
+  type SubmissionRecipient,
+  type SubmissionRefusal,
+} from '../domain/submission/submission.ts'
+import { appendedEvent } from './append-message.ts'
+import { type CommandContext, contextOf, type Outcome, refused, toNewEvents } from './context.ts'
+import { derivedId } from './identity.ts'
+import { folderIdFor } from './open-account.ts'
+import type { Journal } from './ports/journal.ts'
+import type { Directory } from './ports/views.ts'
+import { receiveMail } from './receive-mail.ts'
+
+export interface SubmissionPorts {
+  readonly journal: Journal
+  readonly directory: Directory
+}
+
+export interface MessageToSubmit {
+  readonly accountId: AccountId
+  readonly mailFrom: string
+  /** Every recipient, Bcc included; normalised or not. */
+  readonly recipients: readonly string[]
+  readonly blob: BlobRef
+  readonly mail: MailContent
+  /** Epoch milliseconds; the past sends now. */
+  readonly sendAt?: number
+  /** False for clients that keep their own Sent copy by IMAP. */
+  readonly keepSentCopy?: boolean
+  /** Marked answered, and the draft that this was expunged, in the same commit. Both must be messages of the account. */
+  readonly answers?: string
+  readonly forwards?: string
+  readonly draftId?: string
+}
+
+export type SubmitOutcome = Outcome<
+  { readonly submissionId: string; readonly messageId: string; readonly revision: Revision },
+  SubmissionRefusal['code'] | 'bad-address'
+>
+
+export async function submitMessage(
+  ports: SubmissionPorts,
+  context: CommandContext,
+  input: MessageToSubmit,
+): Promise<SubmitOutcome> {
+  const resolved = await resolveRecipients(ports.directory, input.recipients)
+  if (!resolved.ok) return resolved
+  const submissionId = derivedId('submission', input.accountId, context.commandId)
+  const messageId = derivedId('sent', submissionId)
+  const decision = decide(
+    {
+      type: 'SubmitMessage',
+      submission: {
+        submissionId,
+        accountId: input.accountId,
+        messageId,
+        mailFrom: input.mailFrom,
+        recipients: resolved.recipients,
+        blob: input.blob,
+        subject: input.mail.envelope.subject.slice(0, 500),
+        sendAt: input.sendAt ?? context.at,
+      },
+    },
+    noSubmission,
+  )
+  if ('refused' in decision) return { ok: false, refusal: decision.refused }
+  const events = sentCopy(input, messageId, context.at)
+  const [, mailbox] = await ports.journal.appendAll([
+    {
+      stream: submissionStream(submissionId),
+      expected: 'no-stream',
+      events: toNewEvents(decision.events, input.accountId, {
+        ...context,
+        commandId: `${context.commandId}/submission`,
+      }),
+    },
+    ...(events.length > 0
+      ? [
+          {
+            stream: mailboxStream(input.accountId),
+            expected: 'any' as const,
+            events: toNewEvents(events, input.accountId, context),
+          },
+        ]
+      : []),
+  ])
+  if ((input.sendAt ?? 0) <= context.at) await deliverLocally(ports.journal, submissionId, input.mail)
+  const revision = mailbox?.ok ? mailbox.revision : await ports.journal.lastRevision(mailboxStream(input.accountId))
+  return { ok: true, submissionId, messageId, revision: revision ?? 0n }
+}
+
+function sentCopy(input: MessageToSubmit, messageId: string, at: number): readonly MailboxEvent[] {
+  const events: MailboxEvent[] = []
+  if (input.keepSentCopy ?? true) {
+    const folderId = folderIdFor(input.accountId, 'sent')
+    const { mail, blob } = input
+    events.push(appendedEvent({ messageId, folderId, flags: ['\\seen'], receivedAt: at, source: 'sent', mail, blob }))
+  }
+  const mark = (id: string, flag: string) =>
+    events.push({ type: 'FlagsChanged', data: { messageIds: [id], add: [flag], remove: [] } })
+  if (input.answers) mark(input.answers, '\\answered')
+  if (input.forwards) mark(input.forwards, '$forwarded')
+  if (input.draftId) events.push({ type: 'MessagesExpunged', data: { messageIds: [input.draftId] } })
+  return events
+}
+
+async function resolveRecipients(directory: Directory, texts: readonly string[]) {
+  const recipients = new Map<string, SubmissionRecipient>()
+  for (const text of texts) {
+    const normal = normalizeAddress(text)
+    if (!normal) return refused('bad-address', `${text.slice(0, 100)} is not an e-mail address.`)
+    const local = await directory.resolve(normal.address)
+    recipients.set(normal.address, { address: normal.address, ...(local ? { accountId: local.accountId } : {}) })
+  }
+  return { ok: true as const, recipients: [...recipients.values()] }
+}
+
+/**
+ * Delivers to the recipients that live here and records it. All ids follow from the submission's, so that doing it again after a
+ * crash adds nothing twice. `mail` is what the raw message holds.
+ */
+export async function deliverLocally(journal: Journal, submissionId: string, mail: MailContent): Promise<void> {
+  const { state, submitted } = await loadSubmission(journal, submissionId)
+  if (!submitted || state.cancelled || state.completed) return
+  const waiting = submitted.recipients.filter(({ address }) => state.fates.get(address) === 'waiting')
+  const local = waiting.filter((recipient) => recipient.accountId !== undefined) as Required<SubmissionRecipient>[]
+  if (local.length === 0) return
+  const first = new Map(local.map((recipient) => [recipient.accountId, recipient]))
+  const context = contextOf(submitted.accountId, 'system', {
+    commandId: `deliver/${submissionId}`,
+    correlationId: submissionId,
+  })
+  await receiveMail(journal, context, {
+    intakeId: submissionId,
+    mailFrom: submitted.mailFrom,
+    recipients: [...first.values()],
+    blob: submitted.blob,
+    mail,
+  })
+  for (const { address } of local) {
+    const answer = '250 2.0.0 Delivered here'
+    await changeSubmission(journal, context, submitted.accountId, {
+      type: 'RecordDelivery',
+      submissionId,
+      recipient: address,
+      answer,
+    })
+  }
+}
+
+/** One change of a submission at its exact revision; what loses a race decides again. */
+export async function changeSubmission(
+  journal: Journal,
+  context: CommandContext,
+  owner: AccountId,
+  command: Exclude<SubmissionCommand, { type: 'SubmitMessage' }>,
+): Promise<Outcome<{ readonly revision: Revision | undefined }, SubmissionRefusal['code'] | 'busy'>> {
+  const { submissionId } = command
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const { state, submitted, revision } = await loadSubmission(journal, submissionId)
+    // Another account's submission answers like none.
+    const decision = decide(command, submitted?.accountId === owner ? state : noSubmission)
+    if ('refused' in decision) return { ok: false, refusal: decision.refused }
+    if (decision.events.length === 0) return { ok: true, revision }
+    const about = 'recipient' in command ? `/${command.type}/${command.recipient}` : `/${command.type}`
+    const result = await journal.append({
+      stream: submissionStream(submissionId),
+      expected: revision ?? 'no-stream',
+      events: toNewEvents(decision.events, owner, { ...context, commandId: context.commandId + about }),
+    })
+    if (result.ok) return { ok: true, revision: result.revision }
+  }
+  return refused('busy', 'The submission is being changed just now: try again.')
+}
+
+type Submitted = Extract<SubmissionEvent, { type: 'MessageSubmitted' }>['data']
+
+async function loadSubmission(
+  journal: Journal,
+  submissionId: string,
+): Promise<{ state: Submission; submitted: Submitted | undefined; revision: Revision | undefined }> {
+  let state = noSubmission
+  let submitted: Submitted | undefined
+  let revision: Revision | undefined
+  for await (const event of journal.readStream(submissionStream(submissionId))) {
+    revision = event.revision
+    if ('redacted' in event) continue
+    if (event.type === 'MessageSubmitted') submitted ??= event.data
+    state = evolve(state, event as SubmissionEvent)
+  }
+  return { state, submitted, revision }
+}
