@@ -6,6 +6,8 @@ import type { FolderRole } from '../../domain/mailbox/mailbox.ts'
 /** The searchable parts of a message. */
 export const SEARCH_FIELDS = ['subject', 'from', 'to', 'cc', 'filename', 'body'] as const
 export type SearchField = (typeof SEARCH_FIELDS)[number]
+/** The fields that a query can name; without a name it asks all of them and the body. */
+export type HeaderField = Exclude<SearchField, 'body'>
 
 /** Every field as the analyzer wrote it: tokens with one space between them, '' for nothing. Engines split at spaces only. */
 export type SearchWords = Readonly<Record<SearchField, string>>
@@ -22,7 +24,7 @@ export interface SearchDocument {
   readonly receivedAt: number
   readonly size: number
   readonly hasAttachment: boolean
-  /** Revision of its arrival: the order of recency. */
+  /** Revision of its first arrival: the order of recency, also after moves. */
   readonly arrivedAt: Revision
   /** The event that holds its text. */
   readonly position: Position
@@ -30,8 +32,9 @@ export interface SearchDocument {
 }
 
 /**
- * Changes in log order. Each follows the fold of the mailbox: an arrival of a known id, and anything about a message that is
- * unknown or gone, changes nothing.
+ * Changes in log order, to be folded as `evolve` of the mailbox folds its events: an arrival of a known id and anything about a
+ * message that is unknown or gone change nothing; a folder that is not there is the inbox for arrivals and restores, and no target
+ * for moves; deleting a folder expunges what is in it, the inbox and folders with children cannot be deleted.
  */
 export type SearchChange =
   | { readonly op: 'put'; readonly account: AccountId; readonly document: SearchDocument }
@@ -86,15 +89,17 @@ export type SearchPlan =
   | { readonly kind: 'and'; readonly plans: readonly SearchPlan[] }
   | { readonly kind: 'or'; readonly plans: readonly SearchPlan[] }
   | { readonly kind: 'not'; readonly plan: SearchPlan }
-  /** Adjacent tokens in one of the fields (any when null); with `prefix` the last token may go on. Never empty. */
+  /**
+   * Adjacent tokens in one of the fields (any when null); with `prefix` the last token may go on. Never empty. For several tokens
+   * an engine may answer a little more than that (all tokens there, but apart), never less: `searchMessages` has the text and looks.
+   */
   | {
       readonly kind: 'words'
-      readonly fields: readonly SearchField[] | null
+      readonly fields: readonly HeaderField[] | null
       readonly tokens: readonly string[]
       readonly prefix: boolean
     }
-  /** In one of these folders; `orMissing` adds the messages whose folder is not there (they show in the inbox). */
-  | { readonly kind: 'folder'; readonly folderIds: readonly string[]; readonly orMissing: boolean }
+  | { readonly kind: 'folder'; readonly folderIds: readonly string[] }
   | { readonly kind: 'flag'; readonly flag: SearchFlag; readonly set: boolean }
   | { readonly kind: 'attachment' }
   /** receivedAt: from inclusive, before exclusive, epoch milliseconds. */

@@ -1,0 +1,688 @@
+// The search index in SQLite FTS5: one file that may be deleted at any time.
+//
+// A message's row number is its account's number and the revision of its arrival: another account's messages lie outside the range
+// that a query may walk, and walking it backwards is newest first without sorting. The words lie in a contentless FTS5 table
+// without positions (detail=none); `traces` tells whether words stand together. bm25 is not used: its statistics span accounts.
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { AccountId, Position } from '../../../domain/log.ts'
+import type { FolderRole } from '../../../domain/mailbox/mailbox.ts'
+import {
+  type HeaderField,
+  type SearchChange,
+  type SearchDocument,
+  type SearchFolder,
+  type SearchHit,
+  type SearchIndex,
+  SearchIndexError,
+  type SearchPage,
+  type SearchPageRequest,
+  type SearchPlan,
+  type SearchWords,
+} from '../../../projections/ports/search-index.ts'
+import { formatCursor, MAX_REVISION, parseCursor, type SearchCursor } from '../../../projections/search/cursor.ts'
+import { encodeHeads, type Ranking, rankingOf, score, togetherBonus } from '../../../projections/search/ranking.ts'
+import { encodeTrace, traceHas } from '../../../projections/search/trace.ts'
+import { compilePlan, FIELD_MARKS, FLAG_BITS } from './fts5-query.ts'
+
+/** Newest matches that are ranked; behind them results go on newest first. Also how far totals count. */
+export const RANKED = 1000
+/** Best ones that are looked at once more for words side by side. */
+const LOOKED_AT_TWICE = 100
+const ACCOUNT_STEP = 2 ** 32
+/** 'EVPS': marks the file as an Everpost search index (PRAGMA application_id). */
+const APPLICATION_ID = 0x45565053
+/** Raised whenever the tables or their contents change: an index of another version is rebuilt from the log. */
+const SCHEMA_VERSION = 1
+
+const SCHEMA = `
+  CREATE TABLE account (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
+  CREATE TABLE folder (
+    key INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    parent TEXT,
+    role TEXT,
+    UNIQUE (account, id)
+  );
+  CREATE TABLE docs (
+    doc INTEGER PRIMARY KEY,
+    message BLOB NOT NULL,
+    folder INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    heads BLOB NOT NULL
+  );
+  CREATE INDEX docs_by_message ON docs (message);
+  CREATE TABLE traces (doc INTEGER PRIMARY KEY, trace BLOB NOT NULL);
+  CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE VIRTUAL TABLE words USING fts5 (
+    tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+  );
+  INSERT INTO words (words, rank) VALUES ('automerge', 0);
+  INSERT INTO words (words, rank) VALUES ('crisismerge', 64);
+  INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
+`
+
+/** Pages of FTS5 that one step of merging rewrites: about a millisecond of work. */
+const MERGE_PAGES = 32
+/** How long merging may hold up the next batch. */
+const MERGE_BUDGET_MS = 5
+
+interface Candidate {
+  readonly doc: number
+  score: number
+  readonly receivedAt: number
+}
+
+export class Fts5Index implements SearchIndex {
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #accounts = new Map<AccountId, number>()
+  readonly #folders = new Map<string, number>()
+  readonly #path: string
+  #closed = false
+
+  /** Opens or makes the file. A damaged one, or one of another version, rejects: delete it and rebuild. */
+  constructor(path: string, options: { readonly readOnly?: boolean } = {}) {
+    this.#path = path
+    try {
+      this.#db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: 5000 })
+      if (!options.readOnly) this.#prepareFile()
+      else this.#db.exec('PRAGMA cache_size = -65536; PRAGMA mmap_size = 1073741824')
+      this.#db.function('trace_has', { deterministic: true }, (trace, pattern, fields) => {
+        if (!(trace instanceof Uint8Array) || !(pattern instanceof Uint8Array)) return 0
+        const wanted = typeof fields === 'string' ? (fields.split(' ') as HeaderField[]) : null
+        return traceHas(trace, pattern, wanted) ? 1 : 0
+      })
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  #prepareFile(): void {
+    const db = this.#db
+    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+    const pages = Number(db.prepare('PRAGMA page_count').get()?.['page_count'])
+    if (pages > 0 && version !== SCHEMA_VERSION) {
+      throw new SearchIndexError(
+        'newer-schema',
+        `${this.#path} is a search index of version ${version}, this Everpost writes ${SCHEMA_VERSION}: rebuild search`,
+      )
+    }
+    if (pages === 0) db.exec('PRAGMA page_size = 8192')
+    // The log is the truth: a commit lost in a power cut is applied again, so this file need not be synced at every commit.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536')
+    db.exec('PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864')
+    if (pages === 0) {
+      db.exec(
+        `BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`,
+      )
+    }
+  }
+
+  async checkpoint(): Promise<Position | undefined> {
+    return this.#state('checkpoint')
+  }
+
+  async apply(changes: readonly SearchChange[], checkpoint: Position): Promise<void> {
+    this.#open()
+    const before = this.#state('checkpoint')
+    if (before !== undefined && checkpoint <= before) return
+    this.#transaction(() => {
+      new Batch(this, changes).run()
+      this.#setState('checkpoint', checkpoint)
+    })
+    if (this.#state('purge') !== undefined) this.#purge()
+    else this.#merge()
+  }
+
+  async contents(account: AccountId, messageIds: readonly string[]): Promise<ReadonlyMap<string, Position>> {
+    this.#open()
+    const found = new Map<string, Position>()
+    const number = this.accountNumber(account)
+    if (number === undefined) return found
+    const select = this.sql('SELECT position FROM docs WHERE message = ? AND doc BETWEEN ? AND ?')
+    select.setReadBigInts(true)
+    for (const id of messageIds) {
+      const row = select.get(messageKey(id), ...rangeOf(number))
+      if (row !== undefined) found.set(id, row['position'] as bigint)
+    }
+    return found
+  }
+
+  async folders(account: AccountId): Promise<readonly SearchFolder[]> {
+    this.#open()
+    const number = this.accountNumber(account)
+    if (number === undefined) return []
+    return this.sql('SELECT id, name, parent, role FROM folder WHERE account = ? ORDER BY key')
+      .all(number)
+      .map((row) => ({
+        id: String(row['id']),
+        name: String(row['name']),
+        parentId: row['parent'] as string | null,
+        role: row['role'] as FolderRole | null,
+      }))
+  }
+
+  async query(account: AccountId, plan: SearchPlan, request: SearchPageRequest): Promise<SearchPage> {
+    this.#open()
+    const first = Math.max(1, Math.min(250, Math.floor(request.first)))
+    const after = request.after === undefined ? undefined : parseCursor(request.after)
+    try {
+      // One transaction, so that all of a page is of one moment.
+      this.#db.exec('BEGIN')
+      try {
+        return this.#page(account, plan, first, after, request.now)
+      } finally {
+        this.#db.exec('COMMIT')
+      }
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  #page(
+    account: AccountId,
+    plan: SearchPlan,
+    first: number,
+    after: SearchCursor | undefined,
+    clock: number,
+  ): SearchPage {
+    const number = this.#accountNow(account)
+    if (number === undefined || plan.kind === 'none') return EMPTY
+    const base = number * ACCOUNT_STEP
+    const now = after?.now ?? clock
+    const compiled = compilePlan(plan, {
+      first: base,
+      last: base + MAX_REVISION,
+      folderKey: (id) => this.#folderNow(number, id),
+    })
+    const select = (columns: string): StatementSync =>
+      compiled.match === undefined
+        ? this.sql(
+            `SELECT ${columns} FROM docs d WHERE d.doc BETWEEN ? AND ? AND d.flags & ${FLAG_BITS.gone} = 0
+             AND ${compiled.condition} ORDER BY d.doc DESC LIMIT ?`,
+          )
+        : this.sql(
+            `SELECT ${columns} FROM words CROSS JOIN docs d ON d.doc = words.rowid
+             WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? AND ${compiled.condition}
+             ORDER BY words.rowid DESC LIMIT ?`,
+          )
+    const walk = (columns: string, last: number, limit: number): unknown[][] => {
+      const statement = select(columns)
+      statement.setReturnArrays(true)
+      const head: SQLInputValue[] = compiled.match === undefined ? [] : [compiled.match]
+      return statement.all(...head, base, last, ...compiled.parameters, limit) as unknown as unknown[][]
+    }
+
+    const rows = walk('d.doc, d.received_at, d.heads', base + (after?.top ?? MAX_REVISION), RANKED + 1)
+    const older = rows.length > RANKED
+    if (older) rows.length = RANKED
+    const top = after?.top ?? Number(rows[0]?.[0] ?? base) - base
+    const ranked = this.#rank(rankingOf(plan), rows, now)
+
+    const hits: { readonly candidate: Candidate; readonly cursor: string }[] = []
+    const push = (candidate: Candidate, phase: SearchCursor['phase']): void => {
+      const revision = candidate.doc - base
+      hits.push({ candidate, cursor: formatCursor({ phase, now, top, score: candidate.score, revision }) })
+    }
+    let hasNext = older
+    let floor = Number(rows.at(-1)?.[0] ?? base)
+    if (after?.phase === 'older') {
+      floor = base + after.revision
+    } else {
+      let start = 0
+      if (after !== undefined) {
+        const last = { doc: base + after.revision, score: after.score, receivedAt: 0 }
+        while (start < ranked.length && byRank(ranked[start] as Candidate, last) <= 0) start++
+      }
+      for (const candidate of ranked.slice(start, start + first)) push(candidate, 'ranked')
+      if (start + first < ranked.length) hasNext = true
+    }
+    if (older && hits.length < first) {
+      const more = walk('d.doc, d.received_at, d.heads', floor - 1, first - hits.length + 1)
+      hasNext = more.length > first - hits.length
+      const ranking = rankingOf(plan)
+      for (const row of more.slice(0, first - hits.length)) push(candidateOf(ranking, row, now), 'older')
+    }
+    return {
+      hits: this.#hits(hits.map((hit) => hit.candidate)),
+      cursors: hits.map((hit) => hit.cursor),
+      hasNext,
+      total: rows.length,
+      totalIsExact: !older,
+    }
+  }
+
+  #rank(ranking: Ranking, rows: readonly unknown[][], now: number): readonly Candidate[] {
+    const candidates = rows.map((row) => candidateOf(ranking, row, now)).sort(byRank)
+    if (ranking.together !== undefined) {
+      const trace = this.sql('SELECT trace FROM traces WHERE doc = ?')
+      for (const candidate of candidates.slice(0, LOOKED_AT_TWICE)) {
+        const found = trace.get(candidate.doc)?.['trace']
+        if (found instanceof Uint8Array && traceHas(found, ranking.together, null)) {
+          candidate.score += togetherBonus(candidate.receivedAt, now)
+        }
+      }
+      candidates.sort(byRank)
+    }
+    return candidates
+  }
+
+  #hits(candidates: readonly Candidate[]): readonly SearchHit[] {
+    const select = this.sql('SELECT message, position AS place FROM docs WHERE doc = ?')
+    select.setReadBigInts(true)
+    return candidates.map((candidate) => {
+      const row = select.get(candidate.doc)
+      return {
+        messageId: messageOfKey(row?.['message']),
+        position: row?.['place'] as bigint,
+        score: candidate.score / 1e6,
+      }
+    })
+  }
+
+  async optimize(): Promise<void> {
+    this.#open()
+    this.#mergeAll()
+    this.#db.exec('ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#statements.clear()
+    this.#db.close()
+  }
+
+  /** Small steps after every batch, so that no commit ever has to merge much at once. */
+  #merge(): void {
+    const until = performance.now() + MERGE_BUDGET_MS
+    while (this.#mergeStep(MERGE_PAGES) && performance.now() < until);
+  }
+
+  #mergeStep(pages: number): boolean {
+    const changes = (): number => Number(this.sql('SELECT total_changes() AS n').get()?.['n'])
+    const before = changes()
+    this.sql("INSERT INTO words (words, rank) VALUES ('merge', ?)").run(pages)
+    // FTS5 counts its own writes: fewer than two mean that there was nothing to merge.
+    return changes() - before >= 2
+  }
+
+  /** Everything into one segment: deleted words are gone from it. In steps, so that readers' log stays short. */
+  #mergeAll(): void {
+    this.#db.exec("INSERT INTO words (words, rank) VALUES ('merge', -512)")
+    while (this.#mergeStep(512));
+  }
+
+  /** After an erasure: no page, old or free, may keep the words. Readers with an open query only delay the last step. */
+  #purge(): void {
+    this.#db.exec('PRAGMA secure_delete = ON')
+    this.#mergeAll()
+    this.#db.exec('PRAGMA secure_delete = OFF; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+    this.sql("DELETE FROM state WHERE name = 'purge'").run()
+  }
+
+  // What a batch needs.
+
+  sql(text: string): StatementSync {
+    const known = this.#statements.get(text)
+    if (known !== undefined) return known
+    // Conditions vary with the query: keep the ones in use.
+    if (this.#statements.size >= 200) this.#statements.delete(this.#statements.keys().next().value ?? '')
+    const statement = this.#db.prepare(text)
+    this.#statements.set(text, statement)
+    return statement
+  }
+
+  /** The account's number, known to the writer from its first change on. */
+  accountNumber(account: AccountId): number | undefined {
+    const known = this.#accounts.get(account)
+    if (known !== undefined) return known
+    const number = this.#accountNow(account)
+    if (number !== undefined) {
+      if (this.#accounts.size >= 100_000) this.#accounts.clear()
+      this.#accounts.set(account, number)
+    }
+    return number
+  }
+
+  /** Asked of the file each time: a reader does not see the writer's caches, nor an erasure in them. */
+  #accountNow(account: AccountId): number | undefined {
+    return this.sql('SELECT number FROM account WHERE id = ?').get(account)?.['number'] as number | undefined
+  }
+
+  #folderNow(account: number, id: string): number | undefined {
+    return this.sql('SELECT key FROM folder WHERE account = ? AND id = ?').get(account, id)?.['key'] as
+      | number
+      | undefined
+  }
+
+  newAccount(account: AccountId): number {
+    const number = Number(this.sql('INSERT INTO account (id) VALUES (?)').run(account).lastInsertRowid)
+    // Row numbers must stay exact as JavaScript numbers.
+    if (number >= 2 ** 21)
+      throw new SearchIndexError('unavailable', 'This search index is full: it holds 2,097,151 accounts.')
+    return number
+  }
+
+  folderKey(account: number, id: string): number | undefined {
+    const name = `${account}/${id}`
+    const known = this.#folders.get(name)
+    if (known !== undefined) return known
+    const key = this.#folderNow(account, id)
+    if (key !== undefined) {
+      if (this.#folders.size >= 100_000) this.#folders.clear()
+      this.#folders.set(name, key)
+    }
+    return key
+  }
+
+  /** After anything that may have changed what the caches say. */
+  forget(): void {
+    this.#accounts.clear()
+    this.#folders.clear()
+  }
+
+  markForPurge(): void {
+    this.#setState('purge', 1n)
+  }
+
+  #state(name: string): bigint | undefined {
+    this.#open()
+    const select = this.sql('SELECT value FROM state WHERE name = ?')
+    select.setReadBigInts(true)
+    return select.get(name)?.['value'] as bigint | undefined
+  }
+
+  #setState(name: string, value: bigint): void {
+    this.sql(
+      'INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    ).run(name, value)
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE')
+      try {
+        work()
+        this.#db.exec('COMMIT')
+      } catch (error) {
+        this.forget()
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+        throw error
+      }
+    } catch (error) {
+      throw this.#failure(error)
+    }
+  }
+
+  #open(): void {
+    if (this.#closed) throw new SearchIndexError('closed', 'The search index was closed.')
+  }
+
+  #failure(error: unknown): Error {
+    if (error instanceof SearchIndexError) return error
+    const message = error instanceof Error ? error.message : String(error)
+    const code = Number((error as { errcode?: number }).errcode ?? 0) & 0xff
+    // SQLITE_CORRUPT and SQLITE_NOTADB
+    return code === 11 || code === 26
+      ? new SearchIndexError(
+          'corrupt',
+          `${this.#path} is damaged (${message}): delete it, search is rebuilt from the log`,
+          {
+            cause: error,
+          },
+        )
+      : new SearchIndexError('unavailable', `The search index ${this.#path} failed: ${message}`, { cause: error })
+  }
+}
+
+/** Folds one batch of changes into the tables. Words are written at the end, in ascending order, as FTS5 wants them. */
+class Batch {
+  readonly #index: Fts5Index
+  readonly #changes: readonly SearchChange[]
+  readonly #words = new Map<number, SearchWords>()
+
+  constructor(index: Fts5Index, changes: readonly SearchChange[]) {
+    this.#index = index
+    this.#changes = changes
+  }
+
+  run(): void {
+    for (const change of this.#changes) this.#apply(change)
+    const insert = this.#index.sql('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
+    const trace = this.#index.sql('INSERT INTO traces (doc, trace) VALUES (?, ?)')
+    for (const doc of Float64Array.from(this.#words.keys()).sort()) {
+      const words = this.#words.get(doc)
+      if (words === undefined) continue
+      insert.run(doc, allTokens(words))
+      trace.run(doc, encodeTrace(words))
+    }
+  }
+
+  #apply(change: SearchChange): void {
+    const index = this.#index
+    const known = index.accountNumber(change.account)
+    if (known === undefined && change.op !== 'put' && change.op !== 'folder') return
+    const account = known ?? index.newAccount(change.account)
+    switch (change.op) {
+      case 'put': {
+        const { document } = change
+        this.#arrive(account, document, document.position)
+        return
+      }
+      case 'copy': {
+        const source = this.#find(account, change.messageId)
+        if (source === undefined || source.flags & FLAG_BITS.gone) return
+        const folder = this.#existingFolder(account, change.folderId)
+        if (folder === undefined || this.#find(account, change.copyId) !== undefined) return
+        const doc = account * ACCOUNT_STEP + Number(change.arrivedAt)
+        index
+          .sql(
+            `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads)
+             SELECT ?, ?, ?, flags, received_at, size, position, heads FROM docs WHERE doc = ?`,
+          )
+          .run(doc, messageKey(change.copyId), folder, source.doc)
+        this.#words.set(doc, change.words)
+        return
+      }
+      case 'flags': {
+        const add = flagBits(change.add)
+        const remove = flagBits(change.remove)
+        if (add === 0 && remove === 0) return
+        const update = index.sql(
+          `UPDATE docs SET flags = (flags & ~?) | ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`,
+        )
+        for (const id of change.messageIds) update.run(remove, add, messageKey(id), ...rangeOf(account))
+        return
+      }
+      case 'move': {
+        const folder = index.folderKey(account, change.folderId)
+        if (folder === undefined) return
+        index
+          .sql(`UPDATE docs SET folder = ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
+          .run(folder, messageKey(change.messageId), ...rangeOf(account))
+        return
+      }
+      case 'expunge':
+        for (const id of change.messageIds) {
+          const found = this.#find(account, id)
+          if (found !== undefined && !(found.flags & FLAG_BITS.gone)) this.#expunge(found.doc)
+        }
+        return
+      case 'restore': {
+        const found = this.#find(account, change.messageId)
+        const folder = this.#existingFolder(account, change.folderId)
+        if (found === undefined || !(found.flags & FLAG_BITS.gone) || folder === undefined) return
+        index.sql(`UPDATE docs SET folder = ?, flags = flags & ~${FLAG_BITS.gone} WHERE doc = ?`).run(folder, found.doc)
+        this.#words.set(found.doc, change.words)
+        return
+      }
+      case 'folder': {
+        const { id, name, parentId, role } = change.folder
+        index
+          .sql('INSERT INTO folder (account, id, name, parent, role) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+          .run(account, id, name, parentId, role)
+        return
+      }
+      case 'folder-renamed':
+        index.sql('UPDATE folder SET name = ? WHERE account = ? AND id = ?').run(change.name, account, change.folderId)
+        return
+      case 'folder-moved':
+        if (change.parentId !== null && this.#isWithin(account, change.parentId, change.folderId)) return
+        index
+          .sql('UPDATE folder SET parent = ? WHERE account = ? AND id = ?')
+          .run(change.parentId, account, change.folderId)
+        return
+      case 'folder-deleted':
+        this.#deleteFolder(account, change.folderId)
+        return
+      case 'erase':
+        this.#erase(account)
+        return
+      default: {
+        const _: never = change
+        return _
+      }
+    }
+  }
+
+  #arrive(account: number, document: SearchDocument, position: Position): void {
+    const folder = this.#existingFolder(account, document.folderId)
+    if (folder === undefined || this.#find(account, document.messageId) !== undefined) return
+    if (document.arrivedAt > BigInt(MAX_REVISION)) return
+    const doc = account * ACCOUNT_STEP + Number(document.arrivedAt)
+    const flags = flagBits(document.flags) | (document.hasAttachment ? FLAG_BITS.attachment : 0)
+    this.#index
+      .sql(
+        `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        doc,
+        messageKey(document.messageId),
+        folder,
+        flags,
+        document.receivedAt,
+        document.size,
+        position,
+        encodeHeads(document.words),
+      )
+    this.#words.set(doc, document.words)
+  }
+
+  #find(account: number, messageId: string): { readonly doc: number; readonly flags: number } | undefined {
+    return this.#index
+      .sql('SELECT doc, flags FROM docs WHERE message = ? AND doc BETWEEN ? AND ?')
+      .get(messageKey(messageId), ...rangeOf(account)) as { doc: number; flags: number } | undefined
+  }
+
+  #expunge(doc: number): void {
+    this.#index.sql(`UPDATE docs SET flags = flags | ${FLAG_BITS.gone} WHERE doc = ?`).run(doc)
+    if (this.#words.delete(doc)) return
+    this.#index.sql('DELETE FROM words WHERE rowid = ?').run(doc)
+    this.#index.sql('DELETE FROM traces WHERE doc = ?').run(doc)
+  }
+
+  /** The folder itself, or the inbox when it is gone. */
+  #existingFolder(account: number, id: string): number | undefined {
+    return (
+      this.#index.folderKey(account, id) ??
+      (this.#index
+        .sql("SELECT key FROM folder WHERE account = ? AND role = 'inbox' ORDER BY key LIMIT 1")
+        .get(account)?.['key'] as number | undefined)
+    )
+  }
+
+  #isWithin(account: number, id: string, ancestor: string): boolean {
+    const parent = this.#index.sql('SELECT parent FROM folder WHERE account = ? AND id = ?')
+    let at: string | null = id
+    for (let depth = 0; at !== null && depth < 1000; depth++) {
+      if (at === ancestor) return true
+      at = (parent.get(account, at)?.['parent'] ?? null) as string | null
+    }
+    return false
+  }
+
+  #deleteFolder(account: number, id: string): void {
+    const index = this.#index
+    const folder = index.sql('SELECT key, role FROM folder WHERE account = ? AND id = ?').get(account, id)
+    const child = index.sql('SELECT 1 FROM folder WHERE account = ? AND parent = ? LIMIT 1').get(account, id)
+    if (folder === undefined || folder['role'] === 'inbox' || child !== undefined) return
+    const inside = index
+      .sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND folder = ? AND flags & ${FLAG_BITS.gone} = 0`)
+      .all(...rangeOf(account), folder['key'] as number)
+    for (const row of inside) this.#expunge(row['doc'] as number)
+    index.sql('DELETE FROM folder WHERE key = ?').run(folder['key'] as number)
+    index.forget()
+  }
+
+  #erase(account: number): void {
+    const index = this.#index
+    const range = rangeOf(account)
+    for (const doc of this.#words.keys()) if (doc >= range[0] && doc <= range[1]) this.#words.delete(doc)
+    const words = index.sql('DELETE FROM words WHERE rowid = ?')
+    const rows = index.sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
+    for (const row of rows.all(...range)) words.run(row['doc'] as number)
+    index.sql('DELETE FROM docs WHERE doc BETWEEN ? AND ?').run(...range)
+    index.sql('DELETE FROM traces WHERE doc BETWEEN ? AND ?').run(...range)
+    index.sql('DELETE FROM folder WHERE account = ?').run(account)
+    index.sql('DELETE FROM account WHERE number = ?').run(account)
+    index.forget()
+    index.markForPurge()
+  }
+}
+
+const EMPTY: SearchPage = { hits: [], cursors: [], hasNext: false, total: 0, totalIsExact: true }
+
+function byRank(a: Candidate, b: Candidate): number {
+  return b.score - a.score || b.doc - a.doc
+}
+
+function candidateOf(ranking: Ranking, row: readonly unknown[], now: number): Candidate {
+  const [doc, receivedAt, heads] = row as [number, number, Uint8Array]
+  return { doc, receivedAt, score: score(ranking, heads, receivedAt, now) }
+}
+
+function rangeOf(account: number): readonly [number, number] {
+  return [account * ACCOUNT_STEP, account * ACCOUNT_STEP + MAX_REVISION]
+}
+
+/** Everything that can be found: the body, every header, and every header once more behind its field's mark. */
+function allTokens(words: SearchWords): string {
+  let tokens = words.body
+  for (const field of ['subject', 'from', 'to', 'cc', 'filename'] as const) {
+    const text = words[field]
+    if (text === '') continue
+    const mark = FIELD_MARKS[field]
+    tokens += ` ${text} ${mark}${text.replaceAll(' ', ` ${mark}`)}`
+  }
+  return tokens
+}
+
+function flagBits(flags: readonly string[]): number {
+  let bits = 0
+  for (const flag of flags) {
+    if (flag === '\\seen') bits |= FLAG_BITS.seen
+    else if (flag === '\\answered') bits |= FLAG_BITS.answered
+    else if (flag === '\\flagged') bits |= FLAG_BITS.flagged
+    else if (flag === '\\draft') bits |= FLAG_BITS.draft
+  }
+  return bits
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Half the bytes for ids that are UUIDs. */
+function messageKey(id: string): string | Uint8Array {
+  return UUID.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex') : id
+}
+
+function messageOfKey(key: unknown): string {
+  if (!(key instanceof Uint8Array)) return String(key)
+  const hex = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
