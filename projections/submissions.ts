@@ -71,11 +71,14 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
       return
     }
     case 'RecipientDelivered':
-      return attempt(unit, event.data, 'delivered', null, at, Number(event.revision))
+      attempt(unit, event.data, 'delivered', null, at, Number(event.revision))
+      return
     case 'RecipientBounced':
-      return attempt(unit, event.data, 'bounced', null, at, Number(event.revision))
+      attempt(unit, event.data, 'bounced', null, at, Number(event.revision))
+      return
     case 'RecipientDeferred':
-      return attempt(unit, event.data, 'deferred', event.data.nextAttemptAt, at, Number(event.revision))
+      attempt(unit, event.data, 'deferred', event.data.nextAttemptAt, at, Number(event.revision))
+      return
     default:
       return
   }

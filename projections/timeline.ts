@@ -94,5 +94,6 @@ function ofMessage(unit: TimelineUnit, account: AccountId, messageId: string, po
 function erase(unit: TimelineUnit, account: AccountId): void {
   unit.ofAccount.delete(account)
   unit.ofMessage.delete(account)
+  for (const [id, sent] of unit.sent.entries()) if (sent.accountId === account) unit.sent.delete(id)
   unit.erased.add(account)
 }

@@ -55,6 +55,10 @@ export class Table<Row extends object> {
     for (const entry of this.#entries.values()) if (entry.row !== undefined) yield entry.row
   }
 
+  *entries(): Iterable<readonly [key: string, row: Row]> {
+    for (const [key, entry] of this.#entries) if (entry.row !== undefined) yield [key, entry.row]
+  }
+
   *changes(): Iterable<RowChange<Row>> {
     for (const [key, entry] of this.#entries) {
       if (entry.changed && (entry.stored || entry.row !== undefined))

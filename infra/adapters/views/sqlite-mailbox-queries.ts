@@ -1,0 +1,300 @@
+// Answers about mailboxes from a SQLite view: short reads through a read-only connection, each at one moment of the database.
+import type { AccountId } from '../../../domain/log.ts'
+import {
+  dateCursor,
+  folderRow,
+  messageRow,
+  pageSize,
+  readDateCursor,
+  readUidCursor,
+  uidCursor,
+} from '../../../projections/mailbox/pages.ts'
+import { threadId, threadNumber } from '../../../projections/mailbox/threads.ts'
+import { resolveThread, settle } from '../../../projections/mailbox/unit.ts'
+import type { FolderState, MailboxState, MessageState, MessageSummary } from '../../../projections/ports/view-store.ts'
+import type {
+  MailboxQueries,
+  MessageFilter,
+  MessagePage,
+  MessagePageOptions,
+  MessageRow,
+  UidRow,
+} from '../../../projections/queries.ts'
+import { type Cells, packId, type Queries } from './sqlite-file.ts'
+import { loadMailbox, MAILBOX, messageState, messageSummary, STATE, SUMMARY } from './sqlite-mailbox.ts'
+
+const ROW = `${STATE}, ${SUMMARY}`
+const SUMMARY_AT = 12
+
+interface Mailbox {
+  readonly number: number
+  readonly state: MailboxState
+}
+
+interface Found {
+  readonly message: MessageState
+  readonly summary: MessageSummary
+}
+
+export class SqliteMailboxQueries implements MailboxQueries {
+  readonly #queries: Queries
+
+  constructor(queries: Queries) {
+    this.#queries = queries
+  }
+
+  /** Runs `read` at one moment, with the account's folders; `missing` when the account has no mailbox. */
+  #within<T>(account: AccountId, missing: T, read: (mailbox: Mailbox) => T): T {
+    return this.#queries.snapshot(() => {
+      const row = this.#queries.prepare(MAILBOX).get(packId(account))
+      return row === undefined ? missing : read({ number: Number(row[0]), state: loadMailbox(this.#queries, row) })
+    })
+  }
+
+  async folders(account: AccountId) {
+    return this.#within(account, [], ({ state }) => [...state.byId.values()].map(folderRow))
+  }
+
+  async folder(account: AccountId, folderId: string) {
+    return this.#within(account, undefined, ({ state }) => {
+      const folder = state.byId.get(folderId)
+      return folder === undefined ? undefined : folderRow(folder)
+    })
+  }
+
+  async messages(account: AccountId, folderId: string, options: MessagePageOptions = {}): Promise<MessagePage> {
+    const byUid = options.order === 'uid'
+    const conditions = conditionsOf(options, byUid)
+    const first = pageSize(options.first)
+    const nothing = { rows: [], cursors: [], next: null, revision: undefined }
+    return this.#within<MessagePage>(account, nothing, (mailbox) => {
+      const revision = BigInt(mailbox.state.revision)
+      const folder = mailbox.state.byId.get(folderId)
+      if (folder === undefined) return { ...nothing, revision }
+      const found = this.#page(mailbox, folder, options, conditions, first + 1, byUid)
+      const more = found.length > first
+      if (more) found.pop()
+      const cursors = found.map(({ message }) =>
+        byUid ? uidCursor(message.uid) : dateCursor(message.receivedAt, message.order),
+      )
+      return {
+        rows: found.map((each) => rowOf(mailbox.state, each)),
+        cursors,
+        next: more ? (cursors.at(-1) ?? null) : null,
+        revision,
+      }
+    })
+  }
+
+  #page(
+    { number }: Mailbox,
+    folder: FolderState,
+    options: MessagePageOptions,
+    { where, values, index }: Conditions,
+    limit: number,
+    byUid: boolean,
+  ): Found[] {
+    const order = byUid ? 'uid' : 'received DESC, position DESC'
+    const offset = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
+    // Positions first, out of the index alone where the filter allows it: rows are read for this page only.
+    const positions = this.#queries
+      .prepare(
+        `SELECT position FROM message INDEXED BY ${index} WHERE mailbox = ? AND folder = ? AND expunged = 0 ${where}
+         ORDER BY ${order} LIMIT ? OFFSET ?`,
+      )
+      .all(number, folder.created, ...values, limit, offset)
+    const read = this.#queries.prepare(`SELECT ${ROW} FROM message WHERE position = ?`)
+    return positions.flatMap(([position]) => {
+      const row = read.get(Number(position))
+      return row === undefined ? [] : [found(row)]
+    })
+  }
+
+  async message(account: AccountId, messageId: string) {
+    return (await this.messagesById(account, [messageId]))[0]
+  }
+
+  async messagesById(account: AccountId, messageIds: readonly string[]): Promise<readonly MessageRow[]> {
+    const read = this.#queries.prepare(`SELECT ${ROW} FROM message WHERE mailbox = ? AND id = ?`)
+    return this.#within<readonly MessageRow[]>(account, [], ({ number, state }) =>
+      messageIds.flatMap((id) => {
+        const row = read.get(number, packId(id))
+        return row === undefined ? [] : [rowOf(state, found(row))]
+      }),
+    )
+  }
+
+  async thread(account: AccountId, id: string) {
+    const asked = threadNumber(id)
+    if (asked === undefined) return undefined
+    const read = this.#queries.prepare(
+      `SELECT ${ROW} FROM message INDEXED BY message_thread WHERE mailbox = ? AND thread = ?`,
+    )
+    return this.#within(account, undefined, ({ number, state }) => {
+      const thread = resolveThread(state, asked)
+      const members = [thread]
+      for (const from of state.aliases.keys()) if (resolveThread(state, from) === thread) members.push(from)
+      const all = members.flatMap((member) => read.all(number, member).map(found))
+      for (const { message } of all) settle(state, message)
+      const messages = all
+        .filter(({ message }) => message.expunged === 0)
+        .sort((a, b) => a.message.receivedAt - b.message.receivedAt || a.message.order - b.message.order)
+        .map((each) => rowOf(state, each))
+      return messages[0] && { id: threadId(thread), subject: messages[0].subject, messages }
+    })
+  }
+
+  async snapshot(account: AccountId, messageIds: readonly string[]) {
+    const read = this.#queries.prepare(`SELECT ${STATE} FROM message WHERE mailbox = ? AND id = ?`)
+    const nothing = { revision: undefined, folders: [], messages: [] }
+    return this.#within<Awaited<ReturnType<MailboxQueries['snapshot']>>>(account, nothing, ({ number, state }) => ({
+      revision: BigInt(state.revision),
+      folders: [...state.byId.values()].map(({ id, name, parentId, role, subscribed, created }) => {
+        return { id, name, parentId, role, subscribed, createdAt: BigInt(created) }
+      }),
+      messages: messageIds.flatMap((id) => {
+        const row = read.get(number, packId(id))
+        if (row === undefined) return []
+        const message = messageState(row)
+        settle(state, message)
+        return {
+          id,
+          folderId: state.folders.get(message.folder)?.id ?? '',
+          arrivedAt: BigInt(message.uid - 1),
+          changedAt: BigInt(message.modseq - 1),
+          flags: message.flags,
+          expunged: message.expunged !== 0,
+        }
+      }),
+    }))
+  }
+
+  async usage(account: AccountId) {
+    const row = this.#queries.prepare(MAILBOX).get(packId(account))
+    return { messages: Number(row?.[2] ?? 0), bytes: Number(row?.[3] ?? 0) }
+  }
+
+  async accountRevision(account: AccountId) {
+    const row = this.#queries.prepare(MAILBOX).get(packId(account))
+    return row === undefined ? undefined : BigInt(Number(row[1]))
+  }
+
+  async uidRange(
+    account: AccountId,
+    folderId: string,
+    options: NonNullable<Parameters<MailboxQueries['uidRange']>[2]> = {},
+  ): Promise<readonly UidRow[]> {
+    const { from = 0, to = Number.MAX_SAFE_INTEGER, changedSince = 0, limit = 1000 } = options
+    const read = this.#queries.prepare(
+      `SELECT ${STATE}, content FROM message INDEXED BY message_uid
+       WHERE mailbox = ? AND folder = ? AND expunged = 0 AND uid >= ? AND uid <= ? AND modseq > ? ORDER BY uid LIMIT ?`,
+    )
+    return this.#within<readonly UidRow[]>(account, [], ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      if (folder === undefined) return []
+      return read
+        .all(number, folder.created, from, Math.min(to, Number.MAX_SAFE_INTEGER), changedSince, limit)
+        .map((row) => {
+          const { id, uid, modseq, flags, receivedAt, size, order } = messageState(row)
+          return { id, uid, modseq, flags, receivedAt, size, position: BigInt((row[12] as number | null) ?? order) }
+        })
+    })
+  }
+
+  async vanishedSince(account: AccountId, folderId: string, modseq: number): Promise<readonly number[]> {
+    const read = this.#queries.prepare('SELECT uid FROM vanished WHERE mailbox = ? AND folder = ? AND modseq > ?')
+    return this.#within<readonly number[]>(account, [], ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      if (folder === undefined) return []
+      return read
+        .all(number, folder.created, modseq)
+        .map(([uid]) => Number(uid))
+        .sort((a, b) => a - b)
+    })
+  }
+
+  async expunged(account: AccountId, { first = 50 }: { readonly first?: number | undefined } = {}) {
+    return this.#within<readonly MessageRow[]>(account, [], ({ number, state }) => {
+      const rows = this.#queries
+        .prepare(
+          `SELECT ${ROW} FROM message INDEXED BY message_expunged WHERE mailbox = ? AND expunged > 0
+           ORDER BY expunged DESC, position DESC LIMIT ?`,
+        )
+        .all(number, first)
+      for (const folder of state.folders.values()) {
+        if (folder.deleted === 0) continue
+        const left = this.#queries.prepare(
+          `SELECT ${ROW} FROM message INDEXED BY message_uid WHERE mailbox = ? AND folder = ? AND expunged = 0
+           ORDER BY position DESC LIMIT ?`,
+        )
+        rows.push(...left.all(number, folder.created, first))
+      }
+      const all = rows.map(found)
+      for (const { message } of all) settle(state, message)
+      return all
+        .sort((a, b) => b.message.expunged - a.message.expunged || b.message.order - a.message.order)
+        .slice(0, first)
+        .map((each) => rowOf(state, each))
+    })
+  }
+}
+
+const found = (row: Cells): Found => {
+  const message = messageState(row)
+  return { message, summary: messageSummary(row, message.order, SUMMARY_AT) }
+}
+
+function rowOf(state: MailboxState, { message, summary }: Found): MessageRow {
+  settle(state, message)
+  return messageRow(message, summary, state.folders.get(message.folder)?.id ?? '', state)
+}
+
+interface Conditions {
+  readonly where: string
+  readonly values: readonly (string | number)[]
+  readonly index: string
+}
+
+/** The narrowest index that a filter allows, and what is left to ask of each row. */
+function conditionsOf(options: MessagePageOptions, byUid: boolean): Conditions {
+  const filter: MessageFilter = options.filter ?? {}
+  const where: string[] = []
+  const values: (string | number)[] = []
+  let index = byUid ? 'message_uid' : 'message_date'
+  if (filter.hasAttachment !== undefined) {
+    where.push(filter.hasAttachment ? 'attachment = 1' : 'attachment = 0')
+    if (filter.hasAttachment && !byUid) index = 'message_attachment'
+  }
+  if (filter.flagged !== undefined) {
+    where.push(filter.flagged ? 'flags & 4 = 4' : 'flags & 4 = 0')
+    if (filter.flagged && !byUid) index = 'message_flagged'
+  }
+  if (filter.unread !== undefined) {
+    where.push(filter.unread ? 'flags & 1 = 0' : 'flags & 1 = 1')
+    if (filter.unread && !byUid) index = 'message_unread'
+  }
+  if (filter.since !== undefined) {
+    where.push('received >= ?')
+    values.push(filter.since)
+  }
+  if (filter.before !== undefined) {
+    where.push('received < ?')
+    values.push(filter.before)
+  }
+  if (filter.from !== undefined) {
+    where.push('sender_contains(sender, ?)')
+    values.push(filter.from.toLowerCase())
+  }
+  if (options.after !== undefined) {
+    if (byUid) {
+      where.push('uid > ?')
+      values.push(readUidCursor(options.after))
+    } else {
+      const { receivedAt, order } = readDateCursor(options.after)
+      // The first half bounds the index; the second leaves out what came before the cursor within one millisecond.
+      where.push('received <= ? AND (received < ? OR position < ?)')
+      values.push(receivedAt, receivedAt, order)
+    }
+  }
+  return { where: where.map((each) => `AND ${each}`).join(' '), values, index }
+}

@@ -1,0 +1,107 @@
+// The SQLite engine of the views: which class writes, reads and digests each of them.
+import type { DatabaseSync } from 'node:sqlite'
+import { directoryProjector } from '../../../projections/directory.ts'
+import { senderText } from '../../../projections/mailbox/pages.ts'
+import { mailboxProjector } from '../../../projections/mailbox/projector.ts'
+import type { ViewQueries } from '../../../projections/queries.ts'
+import { type Projection, project } from '../../../projections/runtime.ts'
+import { submissionsProjector } from '../../../projections/submissions.ts'
+import { timelineProjector } from '../../../projections/timeline.ts'
+import { directoryDigest, SqliteDirectory, SqliteDirectoryQueries } from './sqlite-directory.ts'
+import { openForReading, Queries, type ViewFile } from './sqlite-file.ts'
+import { mailboxDigest, SqliteMailbox, unpackAddresses } from './sqlite-mailbox.ts'
+import { SqliteMailboxQueries } from './sqlite-mailbox-queries.ts'
+import { SqliteSubmissionQueries, SqliteSubmissions, submissionsDigest } from './sqlite-submissions.ts'
+import { SqliteTimeline, SqliteTimelineQueries, timelineDigest } from './sqlite-timeline.ts'
+
+export type SqliteViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline'
+
+/** A view opened for writing. */
+export interface OpenedView {
+  readonly projection: Projection
+  readonly file: ViewFile
+}
+
+export interface SqliteView {
+  readonly version: number
+  open(path: string, mode: 'live' | 'fill'): OpenedView
+  digest(queries: Queries): string
+}
+
+export const SQLITE_VIEWS: { readonly [Name in SqliteViewName]: SqliteView } = {
+  mailbox: {
+    version: mailboxProjector.version,
+    open(path, mode) {
+      const store = new SqliteMailbox(path, mode)
+      return { projection: project(mailboxProjector, store), file: store.file }
+    },
+    digest: mailboxDigest,
+  },
+  directory: {
+    version: directoryProjector.version,
+    open(path, mode) {
+      const store = new SqliteDirectory(path, mode)
+      return { projection: project(directoryProjector, store), file: store.file }
+    },
+    digest: directoryDigest,
+  },
+  submissions: {
+    version: submissionsProjector.version,
+    open(path, mode) {
+      const store = new SqliteSubmissions(path, mode)
+      return { projection: project(submissionsProjector, store), file: store.file }
+    },
+    digest: submissionsDigest,
+  },
+  timeline: {
+    version: timelineProjector.version,
+    open(path, mode) {
+      const store = new SqliteTimeline(path, mode)
+      return { projection: project(timelineProjector, store), file: store.file }
+    },
+    digest: timelineDigest,
+  },
+}
+
+/** One view opened for reading. */
+export interface ReadableView<Q> {
+  readonly queries: Q
+  readonly db: DatabaseSync
+}
+
+const READERS = {
+  mailbox: (queries: Queries) => new SqliteMailboxQueries(queries),
+  directory: (queries: Queries) => new SqliteDirectoryQueries(queries),
+  submissions: (queries: Queries) => new SqliteSubmissionQueries(queries),
+  timeline: (queries: Queries) => new SqliteTimelineQueries(queries),
+} satisfies { [Name in SqliteViewName]: (queries: Queries) => ViewQueries[Name] }
+
+export function openReader<Name extends SqliteViewName>(name: Name, path: string): ReadableView<ViewQueries[Name]> {
+  const db = openForReading(path)
+  db.function('sender_contains', { deterministic: true }, (sender, part) =>
+    senderText(unpackAddresses(typeof sender === 'string' ? sender : null)).includes(String(part)) ? 1 : 0,
+  )
+  const make = READERS[name] as (queries: Queries) => ViewQueries[Name]
+  return { queries: make(new Queries(db)), db }
+}
+
+/** Checkpoint and digest of a view at one moment, through a connection of its own. */
+export class ViewSnapshot {
+  readonly #name: SqliteViewName
+  readonly #queries: Queries
+  readonly checkpoint: bigint | undefined
+
+  constructor(name: SqliteViewName, path: string) {
+    this.#name = name
+    this.#queries = new Queries(openForReading(path))
+    this.#queries.db.exec('BEGIN')
+    const checkpoint = this.#queries.prepare('SELECT checkpoint FROM view').get()?.[0]
+    this.checkpoint = typeof checkpoint === 'number' ? BigInt(checkpoint) : undefined
+  }
+  digest(): string {
+    return SQLITE_VIEWS[this.#name].digest(this.#queries)
+  }
+  close(): void {
+    this.#queries.db.close()
+  }
+}
