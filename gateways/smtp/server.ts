@@ -1,0 +1,289 @@
+// SMTP in: the MX listener that takes mail for our accounts, and the submission listeners where our people send.
+import type { AddressInfo } from 'node:net'
+import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server'
+import { authenticate } from '../../commands/authenticate.ts'
+import { contextOf } from '../../commands/context.ts'
+import { newCommandId, newId } from '../../commands/identity.ts'
+import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
+import type { Journal } from '../../commands/ports/journal.ts'
+import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
+import { receiveMail } from '../../commands/receive-mail.ts'
+import { submitMessage } from '../../commands/submit-message.ts'
+import { normalizeAddress } from '../../domain/mail/address.ts'
+import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
+import { answer, answerFor } from './answers.ts'
+import { takeMessage } from './message-intake.ts'
+import { dateTime, hasField, receivedField, returnPathField } from './trace.ts'
+
+export interface SmtpDependencies {
+  readonly journal: Journal
+  readonly blobs: MessageBlobs
+  readonly directory: Directory
+  readonly snapshots: MailboxSnapshots
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+  readonly count: (metric: string) => void
+}
+
+export interface SmtpSettings {
+  /** 'mx' takes mail for local recipients from anyone; 'submission' takes mail for anyone from signed-in people. */
+  readonly kind: 'mx' | 'submission'
+  readonly host: string
+  readonly port: number
+  /** Our name in the banner and in Received fields. */
+  readonly hostname: string
+  readonly implicitTls: boolean
+  readonly tls?: { readonly key: string; readonly cert: string }
+  /** AUTH without TLS on this (loopback) listener. */
+  readonly insecureAuth: boolean
+  readonly limits: SmtpLimits
+}
+
+export interface SmtpLimits {
+  readonly messageBytes: number
+  readonly recipients: number
+  readonly connections: number
+  readonly connectionsPerAddress: number
+  /** New connections of one address: burst and per second. */
+  readonly connectionRate: { readonly burst: number; readonly perSecond: number }
+  /** Messages of one address (mx) or account (submission). */
+  readonly messageRate: { readonly burst: number; readonly perSecond: number }
+  readonly idleMs: number
+  /** From DATA to its end. */
+  readonly dataMs: number
+}
+
+export const DEFAULT_SMTP_LIMITS: SmtpLimits = {
+  messageBytes: 50 * 1024 * 1024,
+  recipients: 100,
+  connections: 1_000,
+  connectionsPerAddress: 100,
+  connectionRate: { burst: 500, perSecond: 50 },
+  messageRate: { burst: 10_000, perSecond: 100 },
+  idleMs: 5 * 60_000,
+  dataMs: 10 * 60_000,
+}
+
+export interface SmtpListener {
+  readonly port: number
+  close(): Promise<void>
+}
+
+interface Recipient {
+  readonly accountId?: string
+  readonly address: string
+}
+
+export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings): Promise<SmtpListener> {
+  const { limits, kind } = settings
+  const open = new Counter()
+  const connects = new RateLimiter(limits.connectionRate)
+  const messages = new RateLimiter(limits.messageRate)
+  const guesses = new RateLimiter({ burst: 10, perSecond: 1 / 30 })
+  /** What RCPT found, by session, so that DATA need not look again. */
+  const found = new WeakMap<SMTPServerSession, Map<string, Recipient>>()
+  const trusted = isLoopback(settings.host)
+
+  const options: SMTPServerOptions = {
+    name: settings.hostname,
+    banner: 'Everpost',
+    size: limits.messageBytes,
+    secure: settings.implicitTls,
+    ...(settings.tls ?? {}),
+    hideSTARTTLS: settings.implicitTls || !settings.tls,
+    authOptional: kind === 'mx',
+    disabledCommands: kind === 'mx' ? ['AUTH'] : [],
+    authMethods: ['PLAIN', 'LOGIN'],
+    allowInsecureAuth: settings.insecureAuth,
+    disableReverseLookup: true,
+    maxClients: limits.connections,
+    maxRecipients: limits.recipients,
+    socketTimeout: limits.idleMs,
+    closeTimeout: 10_000,
+    logger: false,
+    onConnect(session, callback) {
+      const address = session.remoteAddress
+      if (open.up(address) > limits.connectionsPerAddress && !trusted) {
+        return callback(answer(421, '4.7.0 Too many connections from your address'))
+      }
+      if (!trusted && !connects.take(address)) return callback(answer(421, '4.7.0 Too many new connections, slow down'))
+      deps.count('smtp_connections')
+      callback()
+    },
+    onClose(session, callback) {
+      open.down(session.remoteAddress)
+      callback?.()
+    },
+    onAuth(auth, session, callback) {
+      const address = session.remoteAddress
+      if (guesses.wait(address) > 0) return callback(answer(421, '4.7.0 Too many failed sign-ins, wait a little'))
+      authenticate(deps.directory, auth.username ?? '', auth.password ?? '').then(
+        (account) => {
+          if (account) return callback(null, { user: account })
+          guesses.take(address)
+          deps.count('auth_failures')
+          deps.log('sign-in refused', { via: 'submission', address })
+          callback(answer(535, '5.7.8 Wrong address or password'))
+        },
+        (error) => callback(answerFor(error)),
+      )
+    },
+    onMailFrom(from, session, callback) {
+      const who = kind === 'submission' ? accountOf(session)?.id : session.remoteAddress
+      if (!(trusted && kind === 'mx') && !messages.take(who ?? '')) {
+        return callback(answer(451, '4.7.1 Too many messages in a short time, try again later'))
+      }
+      if (kind === 'mx') return callback()
+      ownsAddress(deps.directory, accountOf(session), from.address).then(
+        (owned) => callback(owned ? null : answer(553, '5.7.1 This sender address is not yours')),
+        (error) => callback(answerFor(error)),
+      )
+    },
+    onRcptTo(to, session, callback) {
+      findRecipient(deps, kind, to.address).then(
+        (recipient) => {
+          if (recipient instanceof Error) return callback(recipient)
+          const recipients = found.get(session) ?? new Map<string, Recipient>()
+          found.set(session, recipients.set(to.address, recipient))
+          callback()
+        },
+        (error) => callback(answerFor(error)),
+      )
+    },
+    onData(stream, session, callback) {
+      const timer = setTimeout(() => stream.destroy(answer(421, '4.4.2 The message took too long')), limits.dataMs)
+      const recipients = found.get(session) ?? new Map<string, Recipient>()
+      const chosen = session.envelope.rcptTo.flatMap(({ address }) => recipients.get(address) ?? [])
+      take(deps, settings, session, chosen, stream)
+        .then(
+          (queueId) => {
+            deps.count(kind === 'mx' ? 'smtp_accepted' : 'submission_accepted')
+            callback(null, `2.0.0 Ok: queued as ${queueId}`)
+          },
+          (error) => {
+            deps.count('smtp_refused')
+            const said = answerFor(error)
+            if ((said.responseCode ?? 0) < 500) deps.log('message not stored', { error: String(error) })
+            stream.resume()
+            callback(said)
+          },
+        )
+        .finally(() => clearTimeout(timer))
+    },
+  }
+  const server = new SMTPServer(options)
+  // Broken sockets and TLS failures of clients are their affair; they must not end the process.
+  server.on('error', (error) => deps.log('smtp client error', { error: error.message }))
+  await new Promise<void>((resolve, reject) => {
+    server.server.once('error', reject)
+    server.listen(settings.port, settings.host, () => {
+      server.server.removeListener('error', reject)
+      resolve()
+    })
+  })
+  return {
+    port: (server.server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+async function take(
+  deps: SmtpDependencies,
+  settings: SmtpSettings,
+  session: SMTPServerSession,
+  recipients: readonly Recipient[],
+  stream: Parameters<NonNullable<SMTPServerOptions['onData']>>[0],
+): Promise<string> {
+  const queueId = newId()
+  const at = deps.now()
+  const mailFrom = session.envelope.mailFrom ? session.envelope.mailFrom.address : ''
+  const only = recipients.length === 1 ? recipients[0] : undefined
+  const trace = receivedField({
+    helo: session.hostNameAppearsAs,
+    remoteAddress: session.remoteAddress,
+    host: settings.hostname,
+    protocol: session.transmissionType,
+    queueId,
+    ...(only ? { recipient: only.address } : {}),
+    at,
+  })
+  const prefix = (beginning: Uint8Array) =>
+    settings.kind === 'mx' ? returnPathField(mailFrom) + trace : trace + missingFields(beginning, settings.hostname, at)
+  const { blob, mail } = await takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
+  const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
+  if (settings.kind === 'mx') {
+    const byAccount = new Map<string, { accountId: string; address: string }>()
+    for (const { accountId, address } of recipients) {
+      if (accountId !== undefined && !byAccount.has(accountId)) byAccount.set(accountId, { accountId, address })
+    }
+    await receiveMail(
+      deps.journal,
+      contextOf('smtp', 'smtp', { commandId: queueId, at, correlationId: queueId, client }),
+      {
+        intakeId: queueId,
+        mailFrom,
+        recipients: [...byAccount.values()],
+        blob,
+        mail,
+        remoteAddress: session.remoteAddress,
+        helo: session.hostNameAppearsAs,
+      },
+    )
+    return queueId
+  }
+  const account = accountOf(session)
+  if (!account) throw answer(530, '5.7.0 Sign in first')
+  const context = contextOf(account.id, 'submission', { commandId: newCommandId(), at, client })
+  const outcome = await submitMessage(deps, context, {
+    accountId: account.id,
+    mailFrom,
+    recipients: recipients.map(({ address }) => address),
+    blob,
+    mail,
+  })
+  if (!outcome.ok) throw Object.assign(answer(554, `5.6.0 ${outcome.refusal.message}`))
+  return outcome.submissionId
+}
+
+/** A submission server adds what a message must have (RFC 6409 §8). */
+function missingFields(beginning: Uint8Array, hostname: string, at: number): string {
+  const date = hasField(beginning, 'date') ? '' : `Date: ${dateTime(at)}\r\n`
+  return date + (hasField(beginning, 'message-id') ? '' : `Message-ID: <${newId()}@${hostname}>\r\n`)
+}
+
+const accountOf = (session: SMTPServerSession): DirectoryAccount | undefined =>
+  session.user as DirectoryAccount | undefined
+
+async function ownsAddress(
+  directory: Directory,
+  account: DirectoryAccount | undefined,
+  address: string,
+): Promise<boolean> {
+  const normal = normalizeAddress(address)
+  const owner = normal && (await directory.resolve(normal.address))
+  return account !== undefined && owner?.accountId === account.id
+}
+
+async function findRecipient(
+  deps: SmtpDependencies,
+  kind: SmtpSettings['kind'],
+  text: string,
+): Promise<Recipient | Error> {
+  const normal = normalizeAddress(text)
+  if (!normal) return answer(553, '5.1.3 This is not an address')
+  if (!(await deps.directory.hasDomain(normal.domain))) {
+    return kind === 'submission'
+      ? { address: normal.address }
+      : answer(550, '5.7.1 Relaying denied: this domain is not ours')
+  }
+  const owner = await deps.directory.resolve(normal.address)
+  const account = owner && (await deps.directory.account(owner.accountId))
+  if (!account || account.erased) return answer(550, '5.1.1 No such mailbox here')
+  if (account.quota !== null && (await deps.snapshots.usage(account.id)).bytes >= account.quota) {
+    return answer(452, '4.2.2 The mailbox is full')
+  }
+  return { accountId: account.id, address: normal.address }
+}
+
+const isLoopback = (host: string): boolean => host === '::1' || host === 'localhost' || host.startsWith('127.')
