@@ -1,7 +1,12 @@
 // What makes one found message better than another: where the words stand, whether they stand together, and how new it is.
 // Engines that rank themselves (Typesense) do not need it; those that only find use it, and so answer in the same order.
 import type { SearchPlan, SearchWords } from '../ports/search-index.ts'
-import { tracePattern } from './trace.ts'
+import { traceHas, tracePattern } from './trace.ts'
+
+/** Newest matches that are ranked; behind them results go on newest first. Also how far totals count. */
+export const RANKED = 1000
+/** Best ones that are looked at once more for words side by side. */
+const LOOKED_AT_TWICE = 100
 
 const SUBJECT = 3
 const SENDER = 2.5
@@ -73,9 +78,34 @@ export function score(ranking: Ranking, heads: Uint8Array, receivedAt: number, n
   return weigh(relevance, receivedAt, now)
 }
 
-/** What a message gains by having the query's words side by side. */
-export function togetherBonus(receivedAt: number, now: number): number {
-  return weigh(TOGETHER, receivedAt, now)
+/** A found message: `doc` grows with the revision of its arrival. */
+export interface Candidate {
+  readonly doc: number
+  readonly receivedAt: number
+  score: number
+}
+
+/** Best first, equal ones newest first: a total order, so that pages never overlap. */
+export function byRank(a: { doc: number; score: number }, b: { doc: number; score: number }): number {
+  return b.score - a.score || b.doc - a.doc
+}
+
+/** Sorts scored candidates, with the bonus for words side by side given to the best of them. */
+export function rank(
+  ranking: Ranking,
+  candidates: Candidate[],
+  now: number,
+  traceOf: (doc: number) => Uint8Array | undefined,
+): readonly Candidate[] {
+  candidates.sort(byRank)
+  if (ranking.together === undefined) return candidates
+  for (const candidate of candidates.slice(0, LOOKED_AT_TWICE)) {
+    const trace = traceOf(candidate.doc)
+    if (trace !== undefined && traceHas(trace, ranking.together, null)) {
+      candidate.score += weigh(TOGETHER, candidate.receivedAt, now)
+    }
+  }
+  return candidates.sort(byRank)
 }
 
 function weigh(relevance: number, receivedAt: number, now: number): number {

@@ -1,13 +1,13 @@
 // The one search of the web app, GraphQL, REST and the command line: query text in, ranked and highlighted messages out.
-import type { AccountId } from '../../domain/log.ts'
+import { type AccountId, isRedacted } from '../../domain/log.ts'
+import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 import type { EventSource } from '../ports/event-source.ts'
-import type { SearchIndex } from '../ports/search-index.ts'
+import { type SearchIndex, SearchIndexError, type SearchPage, type SearchPlan } from '../ports/search-index.ts'
+import { highlight, highlightTerms, type Segment, snippet } from './highlight.ts'
+import { namesFolders, parseQuery, planQuery } from './query.ts'
+import { wordsOf } from './words.ts'
 
-/** A piece of text, plain (never HTML); `match` where the query was found. */
-export interface Segment {
-  readonly text: string
-  readonly match: boolean
-}
+export type { Segment } from './highlight.ts'
 
 export interface MessageHit {
   readonly messageId: string
@@ -37,21 +37,106 @@ export interface SearchOptions {
   readonly first?: number | undefined
   readonly after?: string | null | undefined
   /** The last word may be unfinished: search as you type. */
-  readonly typing?: boolean
+  readonly typing?: boolean | undefined
   /** Epoch milliseconds, for relative dates and recency; the clock by default. */
-  readonly now?: number
+  readonly now?: number | undefined
+  /** Minutes east of UTC in which the dates of the query begin; 0 by default. */
+  readonly utcOffset?: number | undefined
 }
+
+/** Pages fetched to make up for hits that a look at their text took away. */
+const MAX_ROUNDS = 5
 
 /**
  * Searches one account's messages in the language of the reference (`words "phrases" -not OR from: in: is:unread …`).
  * Never rejects because of the query text or cursor: what it does not understand becomes a warning.
  */
 export async function searchMessages(
-  _index: SearchIndex,
-  _source: Pick<EventSource, 'readPositions'>,
-  _account: AccountId,
-  _query: string,
-  _options: SearchOptions = {},
+  index: SearchIndex,
+  source: Pick<EventSource, 'readPositions'>,
+  account: AccountId,
+  query: string,
+  options: SearchOptions = {},
 ): Promise<SearchResult> {
-  return { hits: [], hasNext: false, total: 0, totalIsExact: true, warnings: [], cursor: null }
+  const now = options.now ?? Date.now()
+  const first = Math.max(1, Math.min(250, Math.floor(options.first ?? 50)))
+  const parsed = parseQuery(query, {
+    now,
+    typing: options.typing ?? false,
+    utcOffset: options.utcOffset ?? 0,
+  })
+  const folders = namesFolders(parsed) ? await index.folders(account) : []
+  const planned = planQuery(parsed, folders)
+  const warnings = [...planned.warnings]
+  const { plan } = planned
+  const phrases = phrasesOf(plan)
+  const terms = { subject: highlightTerms(plan, 'subject'), body: highlightTerms(plan, 'body') }
+
+  const hits: MessageHit[] = []
+  let after = options.after ?? undefined
+  let page: SearchPage | undefined
+  for (let round = 0; round < MAX_ROUNDS && hits.length < first; round++) {
+    try {
+      const wanted = first - hits.length
+      page = await index.query(account, plan, { first: wanted, now, ...(after === undefined ? {} : { after }) })
+    } catch (error) {
+      if (!(error instanceof SearchIndexError) || error.code !== 'bad-cursor' || after === undefined) throw error
+      warnings.push('The place to go on from was not understood; this is the first page.')
+      after = undefined
+      continue
+    }
+    const events = await source.readPositions(
+      page.hits.map((hit) => hit.position),
+      { text: true },
+    )
+    const contents = new Map(
+      events.flatMap((event) =>
+        !isRedacted(event) && (event.type === 'MessageReceived' || event.type === 'MessageAppended')
+          ? [[event.position, event.data.content] as const]
+          : [],
+      ),
+    )
+    page.hits.forEach((hit, i) => {
+      // Erased since the index was asked.
+      const content = contents.get(hit.position)
+      if (content === undefined || !phrasesHold(phrases, content)) return
+      hits.push({
+        messageId: hit.messageId,
+        score: hit.score,
+        cursor: page?.cursors[i] ?? '',
+        subject: highlight(content.envelope.subject, terms.subject),
+        snippet: snippet(content.text, terms.body),
+      })
+    })
+    after = page.cursors.at(-1)
+    if (!page.hasNext || after === undefined) break
+  }
+  return {
+    hits,
+    hasNext: page?.hasNext ?? false,
+    total: page?.total ?? 0,
+    totalIsExact: page?.totalIsExact ?? true,
+    warnings,
+    cursor: hits.at(-1)?.cursor ?? null,
+  }
+}
+
+type Phrase = Extract<SearchPlan, { kind: 'words' }> & { readonly wanted: boolean }
+
+/** Phrases that every hit must have, or must not have: what an engine may answer a little too widely. */
+function phrasesOf(plan: SearchPlan): readonly Phrase[] {
+  if (plan.kind === 'and') return plan.plans.flatMap(phrasesOf)
+  const inner = plan.kind === 'not' ? plan.plan : plan
+  return inner.kind === 'words' && inner.tokens.length > 1 ? [{ ...inner, wanted: plan.kind !== 'not' }] : []
+}
+
+function phrasesHold(phrases: readonly Phrase[], content: MessageContent): boolean {
+  // What the event does not hold was indexed from the blob: take the engine's word.
+  if (phrases.length === 0 || content.textTruncated === true) return true
+  const words = wordsOf(content, content.text)
+  return phrases.every((phrase) => {
+    const fields = phrase.fields ?? (['subject', 'from', 'to', 'cc', 'filename', 'body'] as const)
+    const wanted = ` ${phrase.tokens.join(' ')}${phrase.prefix ? '' : ' '}`
+    return fields.some((field) => ` ${words[field]} `.includes(wanted)) === phrase.wanted
+  })
 }

@@ -20,14 +20,19 @@ import {
   type SearchWords,
 } from '../../../projections/ports/search-index.ts'
 import { formatCursor, MAX_REVISION, parseCursor, type SearchCursor } from '../../../projections/search/cursor.ts'
-import { encodeHeads, type Ranking, rankingOf, score, togetherBonus } from '../../../projections/search/ranking.ts'
+import {
+  byRank,
+  type Candidate,
+  encodeHeads,
+  RANKED,
+  type Ranking,
+  rank,
+  rankingOf,
+  score,
+} from '../../../projections/search/ranking.ts'
 import { encodeTrace, traceHas } from '../../../projections/search/trace.ts'
 import { compilePlan, FIELD_MARKS, FLAG_BITS } from './fts5-query.ts'
 
-/** Newest matches that are ranked; behind them results go on newest first. Also how far totals count. */
-export const RANKED = 1000
-/** Best ones that are looked at once more for words side by side. */
-const LOOKED_AT_TWICE = 100
 const ACCOUNT_STEP = 2 ** 32
 /** 'EVPS': marks the file as an Everpost search index (PRAGMA application_id). */
 const APPLICATION_ID = 0x45565053
@@ -70,12 +75,6 @@ const SCHEMA = `
 const MERGE_PAGES = 32
 /** How long merging may hold up the next batch. */
 const MERGE_BUDGET_MS = 5
-
-interface Candidate {
-  readonly doc: number
-  score: number
-  readonly receivedAt: number
-}
 
 export class Fts5Index implements SearchIndex {
   readonly #db: DatabaseSync
@@ -222,7 +221,14 @@ export class Fts5Index implements SearchIndex {
     const older = rows.length > RANKED
     if (older) rows.length = RANKED
     const top = after?.top ?? Number(rows[0]?.[0] ?? base) - base
-    const ranked = this.#rank(rankingOf(plan), rows, now)
+    const ranking = rankingOf(plan)
+    const trace = this.sql('SELECT trace FROM traces WHERE doc = ?')
+    const ranked = rank(
+      ranking,
+      rows.map((row) => candidateOf(ranking, row, now)),
+      now,
+      (doc) => trace.get(doc)?.['trace'] as Uint8Array | undefined,
+    )
 
     const hits: { readonly candidate: Candidate; readonly cursor: string }[] = []
     const push = (candidate: Candidate, phase: SearchCursor['phase']): void => {
@@ -236,7 +242,7 @@ export class Fts5Index implements SearchIndex {
     } else {
       let start = 0
       if (after !== undefined) {
-        const last = { doc: base + after.revision, score: after.score, receivedAt: 0 }
+        const last = { doc: base + after.revision, score: after.score }
         while (start < ranked.length && byRank(ranked[start] as Candidate, last) <= 0) start++
       }
       for (const candidate of ranked.slice(start, start + first)) push(candidate, 'ranked')
@@ -245,7 +251,6 @@ export class Fts5Index implements SearchIndex {
     if (older && hits.length < first) {
       const more = walk('d.doc, d.received_at, d.heads', floor - 1, first - hits.length + 1)
       hasNext = more.length > first - hits.length
-      const ranking = rankingOf(plan)
       for (const row of more.slice(0, first - hits.length)) push(candidateOf(ranking, row, now), 'older')
     }
     return {
@@ -255,21 +260,6 @@ export class Fts5Index implements SearchIndex {
       total: rows.length,
       totalIsExact: !older,
     }
-  }
-
-  #rank(ranking: Ranking, rows: readonly unknown[][], now: number): readonly Candidate[] {
-    const candidates = rows.map((row) => candidateOf(ranking, row, now)).sort(byRank)
-    if (ranking.together !== undefined) {
-      const trace = this.sql('SELECT trace FROM traces WHERE doc = ?')
-      for (const candidate of candidates.slice(0, LOOKED_AT_TWICE)) {
-        const found = trace.get(candidate.doc)?.['trace']
-        if (found instanceof Uint8Array && traceHas(found, ranking.together, null)) {
-          candidate.score += togetherBonus(candidate.receivedAt, now)
-        }
-      }
-      candidates.sort(byRank)
-    }
-    return candidates
   }
 
   #hits(candidates: readonly Candidate[]): readonly SearchHit[] {
@@ -546,7 +536,7 @@ class Batch {
         return
       default: {
         const _: never = change
-        return _
+        throw new Error(`unknown change ${JSON.stringify(_)}`)
       }
     }
   }
@@ -637,10 +627,6 @@ class Batch {
 }
 
 const EMPTY: SearchPage = { hits: [], cursors: [], hasNext: false, total: 0, totalIsExact: true }
-
-function byRank(a: Candidate, b: Candidate): number {
-  return b.score - a.score || b.doc - a.doc
-}
 
 function candidateOf(ranking: Ranking, row: readonly unknown[], now: number): Candidate {
   const [doc, receivedAt, heads] = row as [number, number, Uint8Array]

@@ -1,0 +1,187 @@
+// Where a query was found in a text, by the same analyzer that indexed it: plain segments, never HTML.
+import type { SearchPlan } from '../ports/search-index.ts'
+import { isRunCharacter, type TokenSpan, tokenSpans } from './analyzer.ts'
+
+/** A piece of text, plain (never HTML); `match` where the query was found. */
+export interface Segment {
+  readonly text: string
+  readonly match: boolean
+}
+
+/** A word or phrase to mark. */
+export interface HighlightTerm {
+  readonly tokens: readonly string[]
+  readonly prefix: boolean
+}
+
+/** Characters of a snippet. */
+export const SNIPPET_LENGTH = 160
+/** Of these as many stand before the first match. */
+const LEAD = 40
+/** Longer texts are not looked at beyond. */
+const MAX_TEXT = 64 * 1024
+
+interface Range {
+  readonly start: number
+  readonly end: number
+  readonly term: number
+}
+
+/** What to mark in the subject, or in the text: words that were asked for there, not those asked to be missing. */
+export function highlightTerms(plan: SearchPlan, where: 'subject' | 'body'): readonly HighlightTerm[] {
+  switch (plan.kind) {
+    case 'and':
+    case 'or':
+      return plan.plans.flatMap((part) => highlightTerms(part, where))
+    case 'words':
+      return plan.fields === null || (where === 'subject' && plan.fields.includes('subject')) ? [plan] : []
+    default:
+      return []
+  }
+}
+
+/** The whole text in segments. */
+export function highlight(text: string, terms: readonly HighlightTerm[]): readonly Segment[] {
+  return segments(text, 0, text.length, findMatches(text, terms))
+}
+
+/** The stretch of the text with most of the terms in it, on one line, with … where something was left out. */
+export function snippet(
+  text: string,
+  terms: readonly HighlightTerm[],
+  length: number = SNIPPET_LENGTH,
+): readonly Segment[] {
+  const searched = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text
+  const matches = findMatches(searched, terms)
+  const best = bestStart(matches, length)
+  let start = best === undefined || best <= LEAD ? 0 : atWord(searched, best - LEAD, best)
+  while (start < searched.length && /\s/.test(searched[start] ?? '')) start++
+  let end = Math.min(searched.length, start + length)
+  if (end < searched.length) {
+    const space = lastSpace(searched, end)
+    if (space > start + length / 2) end = space
+    else if (isHighSurrogate(searched.charCodeAt(end - 1))) end--
+  }
+  const inside = segments(searched, start, end, matches)
+  const first = start > 0 ? [{ text: '…', match: false }] : []
+  const last = end < text.trimEnd().length ? [{ text: '…', match: false }] : []
+  return join([...first, ...inside, ...last])
+}
+
+/** All places of all terms, ascending. */
+function findMatches(text: string, terms: readonly HighlightTerm[]): readonly Range[] {
+  if (terms.length === 0 || text === '') return []
+  const spans = tokenSpans(text)
+  const whole = new Map<string, number[]>()
+  const unfinished: number[] = []
+  terms.forEach((term, index) => {
+    const first = term.tokens[0]
+    if (first === undefined) return
+    if (term.prefix && term.tokens.length === 1) unfinished.push(index)
+    else whole.set(first, [...(whole.get(first) ?? []), index])
+  })
+  const ranges: Range[] = []
+  for (let i = 0; i < spans.length; i++) {
+    const span = spans[i] as TokenSpan
+    const starting = whole.get(span.token)
+    if (starting !== undefined) {
+      for (const index of starting) {
+        const end = endOfMatch(spans, i, terms[index] as HighlightTerm)
+        if (end !== undefined) ranges.push({ start: span.start, end, term: index })
+      }
+    }
+    for (const index of unfinished) {
+      const end = endOfMatch(spans, i, terms[index] as HighlightTerm)
+      if (end !== undefined) ranges.push({ start: span.start, end, term: index })
+    }
+  }
+  return ranges
+}
+
+function endOfMatch(spans: readonly TokenSpan[], at: number, term: HighlightTerm): number | undefined {
+  const last = term.tokens.length - 1
+  let end = 0
+  for (let k = 0; k <= last; k++) {
+    const span = spans[at + k]
+    const token = term.tokens[k] ?? ''
+    if (span === undefined) return undefined
+    if (k < last || !term.prefix) {
+      if (span.token !== token) return undefined
+      end = span.end
+    } else {
+      if (!span.token.startsWith(token)) return undefined
+      // One character of a run was asked for, its successor was not.
+      end = isRunCharacter(token) && span.token !== token ? Math.min(span.end, span.start + token.length) : span.end
+    }
+  }
+  return end
+}
+
+/** Start of the first match of the window with most different terms, then most matches, then the earliest. */
+function bestStart(matches: readonly Range[], length: number): number | undefined {
+  let best: number | undefined
+  let bestTerms = 0
+  let bestCount = 0
+  const counts = new Map<number, number>()
+  let from = 0
+  for (let to = 0; to < matches.length; to++) {
+    const match = matches[to] as Range
+    counts.set(match.term, (counts.get(match.term) ?? 0) + 1)
+    while (match.end - (matches[from] as Range).start > length - LEAD && from < to) {
+      const { term } = matches[from++] as Range
+      const left = (counts.get(term) ?? 1) - 1
+      if (left === 0) counts.delete(term)
+      else counts.set(term, left)
+    }
+    const count = to - from + 1
+    if (counts.size > bestTerms || (counts.size === bestTerms && count > bestCount)) {
+      best = (matches[from] as Range).start
+      bestTerms = counts.size
+      bestCount = count
+    }
+  }
+  return best
+}
+
+function segments(text: string, from: number, to: number, matches: readonly Range[]): readonly Segment[] {
+  const found: Segment[] = []
+  let at = from
+  for (const { start, end } of matches) {
+    if (end <= at || start >= to) continue
+    if (start > at) found.push({ text: oneLine(text.slice(at, start)), match: false })
+    found.push({ text: oneLine(text.slice(Math.max(at, start), Math.min(end, to))), match: true })
+    at = Math.min(end, to)
+  }
+  if (at < to) found.push({ text: oneLine(text.slice(at, to)), match: false })
+  return join(found)
+}
+
+/** Neighbours of the same kind become one. */
+function join(parts: readonly Segment[]): readonly Segment[] {
+  const joined: { text: string; match: boolean }[] = []
+  for (const part of parts) {
+    const before = joined.at(-1)
+    if (before !== undefined && before.match === part.match) before.text += part.text
+    else if (part.text !== '') joined.push({ ...part })
+  }
+  return joined
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ')
+}
+
+/** The start of the word at or after `from`, before `limit`. */
+function atWord(text: string, from: number, limit: number): number {
+  for (let i = from; i < limit; i++) if (/\s/.test(text[i] ?? '')) return i + 1
+  return isHighSurrogate(text.charCodeAt(from - 1)) ? from + 1 : from
+}
+
+function lastSpace(text: string, before: number): number {
+  for (let i = before; i > 0; i--) if (/\s/.test(text[i] ?? '')) return i
+  return -1
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff
+}
