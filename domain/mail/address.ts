@@ -1,7 +1,7 @@
 // Addresses: the lists of header fields (RFC 5322 §3.4 with obsolete forms), and single addresses as SMTP and logins use them.
 import { decodeRawHeader } from './charset.ts'
 import { decodeHeaderText } from './encoded-word.ts'
-import { readQuoted, skipComment } from './parameters.ts'
+import { readQuoted, skipComment, withoutComments } from './parameters.ts'
 import type { MailAddress } from './structure.ts'
 
 /** Most addresses that are read of one field. */
@@ -202,10 +202,7 @@ function cleanAddress(text: string): string {
   if (out.startsWith('@')) out = out.slice(out.indexOf(':') + 1)
   if (/^mailto:/i.test(out)) out = out.slice(7)
   if (!out.startsWith('"')) {
-    if (out.includes('(')) {
-      const open = out.indexOf('(')
-      out = out.slice(0, open) + out.slice(skipComment(out, open))
-    }
+    out = withoutComments(out)
     out = out.replace(/\s+/g, '')
   }
   const sign = out.lastIndexOf('@')

@@ -80,7 +80,7 @@ export function decodePartText(rawPartBytes: Uint8Array, part: MimePart): string
   }
   text ??= decodeText(bytes, declared)
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1)
-  return text.includes('\r') ? text.replace(/\r+\n|\r/g, '\n') : text
+  return text.includes('\r') ? text.replace(/\r{1,3}\n|\r/g, '\n') : text
 }
 
 /** Gives the kept beginning of a text part's raw body, and whether that is all of it. */

@@ -1,5 +1,7 @@
 // Bytes to Unicode for every charset label that mail has been seen with.
 // TextDecoder covers the WHATWG encodings; the three older mail encodings it refuses are in legacy-charset.ts.
+import { guessCharset } from './charset-guess.ts'
+import { decodeUhc } from './korean-charset.ts'
 import { decodeHz, decodeIso2022Kr, decodeUtf7 } from './legacy-charset.ts'
 
 /** Labels that WHATWG does not know, mapped to one that it does; `guess` means that the label says nothing. */
@@ -73,6 +75,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 
 const decoders = new Map<string, TextDecoder | undefined>()
+const lenientUtf8 = new TextDecoder('utf-8')
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const NOT_ASCII = /[^\x00-\x7f]/
 
@@ -91,13 +94,15 @@ function decoderOf(name: string): TextDecoder | undefined {
 
 /** The name this module decodes by, `guess` for labels that say nothing, undefined for labels nobody knows. */
 export function charsetName(label: string): string | undefined {
+  if (label.length > 60) return undefined
   const lower = label
     .trim()
     .replace(/^["']+|["']+$/g, '')
     .toLowerCase()
   const alias = Object.hasOwn(ALIASES, lower) ? ALIASES[lower] : undefined
   if (alias !== undefined) return alias
-  if (lower.length > 40) return undefined
+  // TextDecoder's refusal is an exception, which is dear: no need to ask it about what cannot be a label.
+  if (lower.length > 40 || !/^[a-z0-9][\w.:+()-]*$/.test(lower)) return undefined
   const direct = decoderOf(lower)
   if (direct !== undefined) return direct.encoding
   const plain = lower
@@ -122,6 +127,15 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Text of bytes that are UTF-8 but for a character that the sender cut in two; undefined when more than that is wrong. */
+function decodeCutUtf8(bytes: Uint8Array): string | undefined {
+  const text = lenientUtf8.decode(bytes)
+  const bad = text.split('\ufffd').length - 1
+  return bad <= 2 && [...text.slice(0, 1000)].filter((char) => char >= '\u0080').length >= 4 * (bad + 1)
+    ? text
+    : undefined
+}
+
 /**
  * Text of `bytes` in `charset`; never throws. Unknown labels and 8-bit bytes under us-ascii are read as UTF-8
  * when valid, else as the East Asian encoding that they strongly look like, else as windows-1252.
@@ -140,14 +154,21 @@ export function decodeText(bytes: Uint8Array, charset = ''): string {
     case 'utf-16be':
       return decodeUtf16(bytes, name)
     case 'iso-2022-jp':
-      return (decoderOf(name) as TextDecoder).decode(bytes)
+      return decodeIso2022Jp(bytes)
     default:
   }
   const latin1 = asBuffer(bytes).toString('latin1')
   if (!NOT_ASCII.test(latin1))
     return name === 'guess' && latin1.includes('\x1b$') ? decodeText(bytes, 'iso-2022-jp') : latin1
   if (name === 'guess') return decodeUtf8(bytes) ?? decodeText(bytes, guessCharset(bytes))
-  return decoderOf(name)?.decode(bytes) ?? latin1
+  return name === 'euc-kr' ? decodeUhc(bytes) : (decoderOf(name)?.decode(bytes) ?? latin1)
+}
+
+/** Joined encoded words leave shifts that shift nothing, which TextDecoder takes for an attack and marks. */
+function decodeIso2022Jp(bytes: Uint8Array): string {
+  const latin1 = asBuffer(bytes).toString('latin1')
+  const joined = latin1.replace(/\x1b[($][@BJI](?=\x1b[($][@BJI])/g, '')
+  return (decoderOf('iso-2022-jp') as TextDecoder).decode(joined === latin1 ? bytes : Buffer.from(joined, 'latin1'))
 }
 
 function decodeUtf16(bytes: Uint8Array, name: string): string {
@@ -169,47 +190,5 @@ export function decodeRawHeader(value: string, bodyCharset = ''): string {
   if (!NOT_ASCII.test(value))
     return value.includes('\x1b$') ? decodeText(Buffer.from(value, 'latin1'), 'iso-2022-jp') : value
   const bytes = Buffer.from(value, 'latin1')
-  return decodeUtf8(bytes) ?? decodeText(bytes, bodyCharset)
-}
-
-/** The charset that 8-bit bytes of no declared charset most look like. Needs at least four double-byte characters to leave windows-1252. */
-export function guessCharset(bytes: Uint8Array): string {
-  const length = Math.min(bytes.length, 4096)
-  let pairs = 0
-  let hangul = 0
-  let kana = 0
-  let broken = 0
-  let sjis = 0
-  let sjisKana = 0
-  let sjisBroken = 0
-  for (let i = 0; i < length; i++) {
-    const lead = bytes[i] as number
-    if (lead < 0x80) continue
-    const trail = bytes[i + 1] ?? 0
-    if (lead >= 0xa1 && trail >= 0xa1) {
-      pairs++
-      if (lead >= 0xb0 && lead <= 0xc8) hangul++
-      if (lead === 0xa4 || lead === 0xa5) kana++
-      i++
-    } else broken++
-  }
-  for (let i = 0; i < length; i++) {
-    const lead = bytes[i] as number
-    if (lead < 0x80) continue
-    const trail = bytes[i + 1] ?? 0
-    if (
-      ((lead >= 0x81 && lead <= 0x9f) || (lead >= 0xe0 && lead <= 0xef)) &&
-      trail >= 0x40 &&
-      trail <= 0xfc &&
-      trail !== 0x7f
-    ) {
-      sjis++
-      if (lead === 0x82 || lead === 0x83) sjisKana++
-      i++
-    } else if (lead < 0xa1 || lead > 0xdf) sjisBroken++
-  }
-  if (sjisBroken === 0 && sjis >= 4 && sjisKana * 3 >= sjis) return 'shift_jis'
-  if (broken > 0 || pairs < 4) return 'windows-1252'
-  if (kana * 3 >= pairs) return 'euc-jp'
-  return hangul * 10 >= pairs * 9 ? 'euc-kr' : 'gb18030'
+  return decodeUtf8(bytes) ?? decodeCutUtf8(bytes) ?? decodeText(bytes, bodyCharset)
 }

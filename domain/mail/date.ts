@@ -1,5 +1,5 @@
 // The Date field (RFC 5322 §3.3, obsolete zones and years of §4.3, and the ISO and ctime forms found in old mail).
-import { skipComment } from './parameters.ts'
+import { withoutComments } from './parameters.ts'
 
 const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec'
 const ZONES: Readonly<Record<string, number>> = {
@@ -37,7 +37,7 @@ const ZONES: Readonly<Record<string, number>> = {
 
 /** Epoch milliseconds of a date field, or undefined when it cannot be read. No zone means UTC. */
 export function parseDate(value: string): number | undefined {
-  const text = withoutComments(value.length > 200 ? value.slice(0, 200) : value)
+  const text = withoutComments(value.slice(0, 200), ' ').replace(/\s*:\s*/g, ':')
   const words = text.split(/[\s,]+/).filter((word) => word !== '')
   let day: number | undefined
   let month: number | undefined
@@ -75,16 +75,6 @@ export function parseDate(value: string): number | undefined {
   const [hour = 0, minute = 0, second = 0] = time ?? []
   if (hour > 24 || minute > 59 || second > 60) return undefined
   return Date.UTC(year, month - 1, day, hour, minute, Math.min(second, 59)) - (offset ?? 0) * 60_000
-}
-
-function withoutComments(value: string): string {
-  let out = ''
-  let from = 0
-  for (let at = value.indexOf('('); at !== -1; at = value.indexOf('(', from)) {
-    out += `${value.slice(from, at)} `
-    from = skipComment(value, at)
-  }
-  return out + value.slice(from)
 }
 
 function parseMonth(word: string): number | undefined {

@@ -21,8 +21,9 @@ export function decodeHeaderText(value: string, bodyCharset = ''): string {
     const charsetEnd = value.indexOf('?', at + 2)
     if (charsetEnd === -1) break
     const mark = value.charCodeAt(charsetEnd + 1) | 0x20
-    const charset = wordCharset(value, at + 2, charsetEnd)
-    if (charset === undefined || (mark !== 0x62 && mark !== 0x71) || value.charCodeAt(charsetEnd + 2) !== 0x3f) {
+    const isWord = (mark === 0x62 || mark === 0x71) && value.charCodeAt(charsetEnd + 2) === 0x3f
+    const charset = isWord ? wordCharset(value, at + 2, charsetEnd) : undefined
+    if (charset === undefined) {
       at = value.indexOf('=?', at + 2)
       continue
     }

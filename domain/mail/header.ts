@@ -47,9 +47,12 @@ export function eachField(
     const firstEnd = lineEnd(block, start)
     let end = firstEnd
     while (end < block.length && isSpace(block.charCodeAt(end))) end = lineEnd(block, end)
-    const colon = colonOf(block, start, firstEnd)
+    // A field that is the first line of a block may be indented by mistake.
+    let name = start
+    while (start === 0 && name < firstEnd && isSpace(block.charCodeAt(name))) name++
+    const colon = colonOf(block, name, firstEnd)
     if (colon !== -1) {
-      visit(start, colon, end)
+      visit(name, colon, end)
       count++
     }
     start = end
@@ -67,7 +70,7 @@ function isSpace(code: number): boolean {
 
 /** A raw value without its folds, outer white space and stray control characters; still one character per byte. */
 export function unfold(value: string): string {
-  const text = value.includes('\n') ? value.replace(/\r*\n(?=[ \t])/g, '') : value
+  const text = value.includes('\n') ? value.replace(/\r?\n(?=[ \t])/g, '') : value
   return (/[\r\n\0]/.test(text) ? text.replace(/[\r\n\0]+/g, ' ') : text).trim()
 }
 

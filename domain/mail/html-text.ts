@@ -166,6 +166,7 @@ class TextLines {
   #breaks = 0
   #space = false
   #quote = 0
+  #lastQuote = 0
   #empty = true
 
   text(text: string, keepSpace: boolean): void {
@@ -211,11 +212,15 @@ class TextLines {
     const prefix = this.#quote > 0 ? `${'>'.repeat(this.#quote)} ` : ''
     let before = ''
     if (this.#empty) before = prefix
-    else if (this.#breaks > 0) before = (this.#breaks > 1 ? `\n${prefix.trimEnd()}\n` : '\n') + prefix
-    else if (this.#space) before = ' '
+    else if (this.#breaks > 0) {
+      // An empty line between two depths of quotation belongs to the lesser.
+      const gap = '>'.repeat(Math.min(this.#quote, this.#lastQuote))
+      before = (this.#breaks > 1 ? `\n${gap}\n` : '\n') + prefix
+    } else if (this.#space) before = ' '
     this.#pieces.push(before + text)
     this.length += before.length + text.length
     this.#breaks = 0
+    this.#lastQuote = this.#quote
     this.#space = false
     this.#empty = false
   }

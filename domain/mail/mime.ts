@@ -191,7 +191,8 @@ export class MimeScanner {
     const atStart = this.#offset + line === this.#headerStart
     const length = Math.min(end - line, LINE_BYTES)
     if (first === 0x20 || first === 0x09) {
-      if (!atStart) return 'field'
+      // A first line that is indented: at the top of a message it is stray, in a part it is rather the body.
+      if (!atStart || this.#parentKind() !== 'multipart') return 'field'
       return end - line <= LINE_BYTES && data.toString('latin1', line, end).trim() === '' ? 'empty' : 'other'
     }
     if (

@@ -25,7 +25,14 @@ export function parseStructured(raw: string, bodyCharset = ''): Structured {
   const params: Record<string, string> = {}
   const pieces = new Map<string, Piece[]>()
   let boundary: string | undefined
-  let at = head.end + 1
+  const text = head.text
+    .trim()
+    .slice(0, 300)
+    .replace(/\s*\/\s*/, '/')
+  const value = (/^\S*/.exec(text)?.[0] ?? '').toLowerCase()
+  // `application/pdf name="a.pdf"`: the semicolon was forgotten.
+  const forgotten = /^\s*[^\s;"(]+\s+(?=[\w*-]+=)/.exec(raw)
+  let at = forgotten === null ? head.end + 1 : forgotten[0].length
   for (let count = 0; at < raw.length && count < MAX_PARAMETERS; count++) {
     const parameter = readParameter(raw, at)
     at = parameter.end + 1
@@ -57,7 +64,6 @@ export function parseStructured(raw: string, bodyCharset = ''): Structured {
     params[name] = joinPieces(list)
     if (name === 'boundary') boundary = list.map((piece) => piece.value).join('')
   }
-  const value = head.text.replace(/\s+/g, '').toLowerCase()
   return boundary === undefined ? { value, params } : { value, params, boundary }
 }
 
@@ -121,8 +127,8 @@ function readParameter(raw: string, from: number): { name: string; value: string
   let at = skipBlank(raw, from)
   const nameFrom = at
   while (at < raw.length && raw[at] !== '=' && raw[at] !== ';') at++
-  const name = raw
-    .slice(nameFrom, at)
+  const written = at - nameFrom > 200 ? '' : raw.slice(nameFrom, at)
+  const name = written
     .replace(/\([^)]*\)/g, '')
     .trim()
     .toLowerCase()
@@ -163,6 +169,17 @@ export function skipComment(raw: string, from: number): number {
     else if (code === 0x29 && --depth === 0) return at + 1
   }
   return raw.length
+}
+
+/** Text with each comment replaced; quoted strings are not looked at. */
+export function withoutComments(value: string, replacement = ''): string {
+  let out = ''
+  let from = 0
+  for (let at = value.indexOf('('); at !== -1; at = value.indexOf('(', from)) {
+    out += value.slice(from, at) + replacement
+    from = skipComment(value, at)
+  }
+  return out + value.slice(from)
 }
 
 /** The quoted string that opens at `from`, unescaped; an unclosed one runs to the end. */

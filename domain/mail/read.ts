@@ -147,11 +147,20 @@ function firstArmor(parts: readonly MimePart[], excerpt: Excerpt): string {
 function tidy(text: string): string {
   let out = /[^\x00-\x7f]/.test(text) ? text.normalize('NFC') : text
   if (/[\x00-\x08\x0b-\x1f\x7f]/.test(out)) out = out.replace(/[\x00-\x08\x0b-\x1f\x7f]+/g, '')
-  out = out
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
-  return out.replace(/\n{3,}/g, '\n\n').replace(/^\n+|\n+$/g, '')
+  if (/[ \t]\n/.test(out)) {
+    out = out
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n')
+  }
+  return out.includes('\n\n\n') ? trimLines(out.replace(/\n{3,}/g, '\n\n')) : trimLines(out)
+}
+
+/** Without empty lines at both ends and without blanks at the end. */
+function trimLines(text: string): string {
+  let from = 0
+  while (text.charCodeAt(from) === 0x0a) from++
+  return text.slice(from).trimEnd()
 }
 
 /** The longest beginning that fits into `limit` bytes of UTF-8 without cutting a character. */
