@@ -193,7 +193,7 @@ function scan(text: string, places: number[] | undefined): void {
   let wordStart = -1
   let wordAt = 0
   let wordEnd = 0
-  // The last character of a run, waiting for its successor; `runAt` is where its last token could be extended from.
+  // The last character of a run, waiting for its successor.
   let held = ''
   let heldStart = 0
   let heldEnd = 0
@@ -272,16 +272,10 @@ function scan(text: string, places: number[] | undefined): void {
     }
 
     if (kind === JOINING) {
-      const mark = c === 0xff9e ? '\u3099' : c === 0xff9f ? '\u309a' : String.fromCharCode(c)
-      const joined = held === '' ? '' : (held + mark).normalize('NFC')
-      if (joined !== '' && [...joined].length === 1) {
-        held = joined
-        heldEnd = i + 1
-        continue
-      }
-      // A jamo that joins nothing is a character of its own; a stray voicing mark is nothing.
+      // A jamo that joined nothing before it is a character of its own; a stray voicing mark is nothing.
       if (c < 0x1100 || c > 0x11ff) {
         if (held !== '') heldEnd = i + 1
+        else if (wordStart >= 0) wordEnd = i + 1
         continue
       }
       kind = RUN
@@ -293,16 +287,29 @@ function scan(text: string, places: number[] | undefined): void {
       i += units - 1
       continue
     }
-    const folded = c < 65536 && folds[c] !== 0 ? String.fromCharCode(folds[c] as number) : (longFolds.get(c) ?? '')
-    const end = i + units
+    let folded = c < 65536 && folds[c] !== 0 ? String.fromCharCode(folds[c] as number) : (longFolds.get(c) ?? '')
+    let end = i + units
+    for (let joined = join(folded, text.charCodeAt(end)); joined !== ''; joined = join(folded, text.charCodeAt(end))) {
+      folded = joined
+      end++
+    }
     if (held !== '') emit(held + folded, heldStart, end)
     held = folded
     heldStart = i
     heldEnd = end
-    i += units - 1
+    i = end - 1
   }
   endWord()
   if (count < MAX_TOKENS) endRun()
+}
+
+/** The composed form of a character and a mark or jamo that joins it, '' where there is none. */
+function join(base: string, c: number): string {
+  // Not a number at the end of the text.
+  if (!(c === 0x3099 || c === 0x309a || c === 0xff9e || c === 0xff9f || (c >= 0x1100 && c <= 0x11ff))) return ''
+  const mark = c === 0xff9e ? 0x3099 : c === 0xff9f ? 0x309a : c
+  const joined = (base + String.fromCharCode(mark)).normalize('NFC')
+  return joined.length === 1 ? joined : ''
 }
 
 function grow(): void {

@@ -2,7 +2,13 @@
 import { type AccountId, isRedacted } from '../../domain/log.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 import type { EventSource } from '../ports/event-source.ts'
-import { type SearchIndex, SearchIndexError, type SearchPage, type SearchPlan } from '../ports/search-index.ts'
+import {
+  SEARCH_FIELDS,
+  type SearchIndex,
+  SearchIndexError,
+  type SearchPage,
+  type SearchPlan,
+} from '../ports/search-index.ts'
 import { highlight, highlightTerms, type Segment, snippet } from './highlight.ts'
 import { namesFolders, parseQuery, planQuery } from './query.ts'
 import { wordsOf } from './words.ts'
@@ -69,7 +75,7 @@ export async function searchMessages(
   const planned = planQuery(parsed, folders)
   const warnings = [...planned.warnings]
   const { plan } = planned
-  const phrases = phrasesOf(plan)
+  const looksAtText = hasPhrase(plan)
   const terms = { subject: highlightTerms(plan, 'subject'), body: highlightTerms(plan, 'body') }
 
   const hits: MessageHit[] = []
@@ -99,7 +105,7 @@ export async function searchMessages(
     page.hits.forEach((hit, i) => {
       // Erased since the index was asked.
       const content = contents.get(hit.position)
-      if (content === undefined || !phrasesHold(phrases, content)) return
+      if (content === undefined || (looksAtText && !mayMatch(plan, content))) return
       hits.push({
         messageId: hit.messageId,
         score: hit.score,
@@ -121,22 +127,37 @@ export async function searchMessages(
   }
 }
 
-type Phrase = Extract<SearchPlan, { kind: 'words' }> & { readonly wanted: boolean }
-
-/** Phrases that every hit must have, or must not have: what an engine may answer a little too widely. */
-function phrasesOf(plan: SearchPlan): readonly Phrase[] {
-  if (plan.kind === 'and') return plan.plans.flatMap(phrasesOf)
-  const inner = plan.kind === 'not' ? plan.plan : plan
-  return inner.kind === 'words' && inner.tokens.length > 1 ? [{ ...inner, wanted: plan.kind !== 'not' }] : []
+/** Whether engines may answer the plan a little too widely. */
+function hasPhrase(plan: SearchPlan): boolean {
+  if (plan.kind === 'and' || plan.kind === 'or') return plan.plans.some(hasPhrase)
+  if (plan.kind === 'not') return hasPhrase(plan.plan)
+  return plan.kind === 'words' && plan.tokens.length > 1
 }
 
-function phrasesHold(phrases: readonly Phrase[], content: MessageContent): boolean {
+/** False when the message's own text shows that it does not match. What is not text, the engine knows exactly. */
+function mayMatch(plan: SearchPlan, content: MessageContent): boolean {
   // What the event does not hold was indexed from the blob: take the engine's word.
-  if (phrases.length === 0 || content.textTruncated === true) return true
+  if (content.textTruncated === true) return true
   const words = wordsOf(content, content.text)
-  return phrases.every((phrase) => {
-    const fields = phrase.fields ?? (['subject', 'from', 'to', 'cc', 'filename', 'body'] as const)
-    const wanted = ` ${phrase.tokens.join(' ')}${phrase.prefix ? '' : ' '}`
-    return fields.some((field) => ` ${words[field]} `.includes(wanted)) === phrase.wanted
-  })
+  const evaluate = (node: SearchPlan): boolean | undefined => {
+    switch (node.kind) {
+      case 'and':
+      case 'or': {
+        const decisive = node.kind === 'or'
+        const parts = node.plans.map(evaluate)
+        return parts.includes(decisive) ? decisive : parts.includes(undefined) ? undefined : !decisive
+      }
+      case 'not': {
+        const inner = evaluate(node.plan)
+        return inner === undefined ? undefined : !inner
+      }
+      case 'words': {
+        const wanted = ` ${node.tokens.join(' ')}${node.prefix ? '' : ' '}`
+        return (node.fields ?? SEARCH_FIELDS).some((field) => ` ${words[field]} `.includes(wanted))
+      }
+      default:
+        return undefined
+    }
+  }
+  return evaluate(plan) !== false
 }

@@ -4,11 +4,12 @@
 // with one memory scan of a message that holds all its words; two words stand apart and look adjacent in 1 of about 160 such
 // messages of 400 words, which the reader of the text then drops.
 import type { HeaderField, SearchField, SearchWords } from '../ports/search-index.ts'
-import { isRunCharacter } from './analyzer.ts'
 
 const ORDER: readonly SearchField[] = ['subject', 'from', 'to', 'cc', 'filename', 'body']
 const FIELD_END = 0
 const SPACE = 32
+const FNV_START = 0x811c9dc5
+const FNV_PRIME = 0x01000193
 
 let buffer = Buffer.allocUnsafe(32 * 1024)
 
@@ -24,27 +25,18 @@ export function encodeTrace(words: SearchWords): Uint8Array {
   return Uint8Array.prototype.slice.call(buffer, 0, o)
 }
 
-/** A run's token counts by its first character, because the next token begins with its second. */
 function traceInto(target: Uint8Array, o: number, text: string): number {
   const size = text.length
-  let i = 0
-  while (i < size) {
-    let hash = 0x811c9dc5
-    let c = text.charCodeAt(i)
-    if (c > 127 && isRunCharacter(text.slice(i, i + 2))) {
-      target[o++] = byteOf(Math.imul(hash ^ (text.codePointAt(i) ?? 0), 0x01000193))
-      while (i < size && text.charCodeAt(i) !== SPACE) i++
-      i++
-      continue
+  let hash = FNV_START
+  for (let i = 0; i < size; i++) {
+    const c = text.charCodeAt(i)
+    if (c !== SPACE) hash = Math.imul(hash ^ c, FNV_PRIME)
+    else {
+      target[o++] = byteOf(hash)
+      hash = FNV_START
     }
-    while (c !== SPACE) {
-      hash = Math.imul(hash ^ c, 0x01000193)
-      if (++i >= size) break
-      c = text.charCodeAt(i)
-    }
-    i++
-    target[o++] = byteOf(hash)
   }
+  if (size > 0) target[o++] = byteOf(hash)
   return o
 }
 
@@ -53,10 +45,9 @@ function byteOf(hash: number): number {
   return 1 + (((mixed ^ (mixed >>> 13)) >>> 0) % 255)
 }
 
-/** What to look for in a trace. An unfinished last word has no byte yet and is left out, a run's character has one. */
+/** What to look for in a trace. An unfinished last word has no byte yet and is left out. */
 export function tracePattern(tokens: readonly string[], prefix: boolean): Uint8Array {
-  const last = tokens.at(-1) ?? ''
-  const known = prefix && !isRunCharacter(last) ? tokens.slice(0, -1) : tokens
+  const known = prefix ? tokens.slice(0, -1) : tokens
   const pattern = new Uint8Array(known.length)
   traceInto(pattern, 0, known.join(' '))
   return pattern

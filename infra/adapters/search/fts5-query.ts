@@ -48,7 +48,7 @@ export function compilePlan(plan: SearchPlan, context: CompileContext): Compiled
     }
     // The candidates already hold all tokens: only their order is left to see.
     if (part.kind === 'words') conditions.push(adjacent(part, parameters))
-    else conditions.push(condition(part, context, parameters))
+    else conditions.push(condition(part, context, parameters, true))
   }
   let match = matches.length === 0 ? undefined : matches.map((each) => `(${each})`).join(' AND ')
   if (match !== undefined && excluded.length > 0) {
@@ -106,6 +106,7 @@ function superset(plan: SearchPlan): string | undefined {
   }
 }
 
+/** Side by side as far as traces tell, which know nothing of an unfinished last word. */
 function adjacent(plan: Words, parameters: SQLInputValue[]): string {
   const pattern = tracePattern(plan.tokens, plan.prefix)
   if (pattern.length < 2) return '1'
@@ -113,29 +114,31 @@ function adjacent(plan: Words, parameters: SQLInputValue[]): string {
   return 'trace_has((SELECT trace FROM traces WHERE doc = d.doc), ?, ?)'
 }
 
-function condition(plan: SearchPlan, context: CompileContext, parameters: SQLInputValue[]): string {
+/** `positive`: too many results are allowed, because the reader of the text looks again; under a NOT too few would be. */
+function condition(plan: SearchPlan, context: CompileContext, parameters: SQLInputValue[], positive: boolean): string {
   switch (plan.kind) {
     case 'and':
     case 'or': {
-      const parts = plan.plans.map((part) => condition(part, context, parameters))
+      const parts = plan.plans.map((part) => condition(part, context, parameters, positive))
       if (parts.length === 0) return plan.kind === 'and' ? '1' : '0'
       return `(${parts.join(plan.kind === 'and' ? ' AND ' : ' OR ')})`
     }
     case 'not':
-      return `NOT ${condition(plan.plan, context, parameters)}`
+      return `NOT ${condition(plan.plan, context, parameters, !positive)}`
     case 'words': {
+      if (!positive && plan.prefix && !isExact(plan)) return '0'
       parameters.push(tokensExpression(plan), context.first, context.last)
-      const found = 'd.doc IN (SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?)'
+      const found = '(d.doc IN (SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?))'
       return isExact(plan) ? found : `(${found} AND ${adjacent(plan, parameters)})`
     }
     case 'folder': {
       const keys = plan.folderIds.map((id) => context.folderKey(id)).filter((key) => key !== undefined)
-      return keys.length === 0 ? '0' : `d.folder IN (${keys.join(', ')})`
+      return keys.length === 0 ? '0' : `(d.folder IN (${keys.join(', ')}))`
     }
     case 'flag':
-      return `d.flags & ${FLAG_BITS[plan.flag]} ${plan.set ? '<>' : '='} 0`
+      return `(d.flags & ${FLAG_BITS[plan.flag]} ${plan.set ? '<>' : '='} 0)`
     case 'attachment':
-      return `d.flags & ${FLAG_BITS.attachment} <> 0`
+      return `(d.flags & ${FLAG_BITS.attachment} <> 0)`
     case 'received': {
       const parts: string[] = []
       if (plan.from !== undefined) {

@@ -297,7 +297,7 @@ export class Fts5Index implements SearchIndex {
   #mergeStep(pages: number): boolean {
     const changes = (): number => Number(this.sql('SELECT total_changes() AS n').get()?.['n'])
     const before = changes()
-    this.sql("INSERT INTO words (words, rank) VALUES ('merge', ?)").run(pages)
+    this.wordsSql("INSERT INTO words (words, rank) VALUES ('merge', ?)").run(pages)
     // FTS5 counts its own writes: fewer than two mean that there was nothing to merge.
     return changes() - before >= 2
   }
@@ -325,6 +325,13 @@ export class Fts5Index implements SearchIndex {
     if (this.#statements.size >= 200) this.#statements.delete(this.#statements.keys().next().value ?? '')
     const statement = this.#db.prepare(text)
     this.#statements.set(text, statement)
+    return statement
+  }
+
+  /** For writing words: row numbers inside FTS5's own tables, which `run` reports, are beyond exact JavaScript numbers. */
+  wordsSql(text: string): StatementSync {
+    const statement = this.sql(text)
+    statement.setReadBigInts(true)
     return statement
   }
 
@@ -444,7 +451,7 @@ class Batch {
 
   run(): void {
     for (const change of this.#changes) this.#apply(change)
-    const insert = this.#index.sql('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
+    const insert = this.#index.wordsSql('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
     const trace = this.#index.sql('INSERT INTO traces (doc, trace) VALUES (?, ?)')
     for (const doc of Float64Array.from(this.#words.keys()).sort()) {
       const words = this.#words.get(doc)
@@ -573,7 +580,7 @@ class Batch {
   #expunge(doc: number): void {
     this.#index.sql(`UPDATE docs SET flags = flags | ${FLAG_BITS.gone} WHERE doc = ?`).run(doc)
     if (this.#words.delete(doc)) return
-    this.#index.sql('DELETE FROM words WHERE rowid = ?').run(doc)
+    this.#index.wordsSql('DELETE FROM words WHERE rowid = ?').run(doc)
     this.#index.sql('DELETE FROM traces WHERE doc = ?').run(doc)
   }
 
@@ -614,7 +621,7 @@ class Batch {
     const index = this.#index
     const range = rangeOf(account)
     for (const doc of this.#words.keys()) if (doc >= range[0] && doc <= range[1]) this.#words.delete(doc)
-    const words = index.sql('DELETE FROM words WHERE rowid = ?')
+    const words = index.wordsSql('DELETE FROM words WHERE rowid = ?')
     const rows = index.sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
     for (const row of rows.all(...range)) words.run(row['doc'] as number)
     index.sql('DELETE FROM docs WHERE doc BETWEEN ? AND ?').run(...range)
