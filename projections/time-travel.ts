@@ -31,46 +31,67 @@ export async function mailboxAt(
   moment: Moment,
   open: () => { readonly store: MailboxStore; readonly queries: MailboxQueries },
 ): Promise<MailboxMoment> {
-  const { store, queries } = open()
-  const limit = 'revision' in moment ? Number(moment.revision) + 1 : undefined
+  const failed = new Set<Revision>()
+  for (;;) {
+    try {
+      return await replay(source, account, moment, open(), failed)
+    } catch (error) {
+      // An event that does not apply may have changed half of what it would: start over without it.
+      if (!(error instanceof FailedEvent) || failed.has(error.revision)) throw error
+      failed.add(error.revision)
+    }
+  }
+}
+
+class FailedEvent extends Error {
+  readonly revision: Revision
+  constructor(revision: Revision, cause: unknown) {
+    super(`The event at revision ${revision} does not apply.`, { cause })
+    this.revision = revision
+  }
+}
+
+async function replay(
+  source: EventSource,
+  account: AccountId,
+  moment: Moment,
+  { store, queries }: { readonly store: MailboxStore; readonly queries: MailboxQueries },
+  failed: ReadonlySet<Revision>,
+): Promise<MailboxMoment> {
   let unit: MailboxUnit = await store.begin([])
-  let ahead: SourceEvent[] = []
   let last: SourceEvent | undefined
   let events = 0
-  let failed = 0
-  let loose = 0
-
-  const take = async (event: SourceEvent): Promise<void> => {
+  const apply = async (event: SourceEvent): Promise<void> => {
+    last = event
+    if (failed.has(event.revision)) return
     try {
       applyMailboxEvent(unit, event)
-      last = event
-      events++
-    } catch {
-      // What this event began is undone by reading again without it.
-      failed++
+    } catch (error) {
+      throw new FailedEvent(event.revision, error)
     }
-    if (++loose < COMMIT_EVERY) return
-    loose = 0
+    if (++events % COMMIT_EVERY !== 0) return
     await store.commit(unit, event.position, [])
     unit = await store.begin([])
   }
 
-  const options = limit === undefined ? {} : { limit }
+  const limit = 'revision' in moment ? Number(moment.revision) + 1 : undefined
   if (limit === undefined || limit > 0) {
-    for await (const event of source.readStream(mailboxStream(account), options)) {
-      if (!('time' in moment)) await take(event)
-      else {
+    /** Events with a later time: they count as soon as one behind them is not later. */
+    let ahead: SourceEvent[] = []
+    for await (const event of source.readStream(mailboxStream(account), limit === undefined ? {} : { limit })) {
+      if ('time' in moment && !isRedacted(event) && event.metadata.at > moment.time) {
         ahead.push(event)
-        if (isRedacted(event) || event.metadata.at > moment.time) continue
-        for (const each of ahead) await take(each)
-        ahead = []
+        continue
       }
+      if ('time' in moment && isRedacted(event)) continue
+      for (const each of ahead) await apply(each)
+      ahead = []
+      await apply(event)
     }
   }
-  ahead = []
   if (last !== undefined) await store.commit(unit, last.position, [])
   const at = last === undefined || isRedacted(last) ? undefined : last.metadata.at
-  return { queries, revision: last?.revision, at, events, failed }
+  return { queries, revision: last?.revision, at, events, failed: failed.size }
 }
 
 const COMMIT_EVERY = 100_000

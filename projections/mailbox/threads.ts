@@ -1,7 +1,7 @@
 // Which conversation a message joins: by References first, then by the subject of a reply. Scoped to one account.
 
 import type { Envelope } from '../../domain/mail/structure.ts'
-import { threadKey } from './thread-key.ts'
+import { threadKey } from '../../domain/mail/thread.ts'
 import { type AccountUnit, resolveThread } from './unit.ts'
 
 /**

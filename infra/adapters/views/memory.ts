@@ -153,7 +153,13 @@ export class MemoryTimeline extends MemoryStore<TimelineUnit> implements Timelin
   readonly #messages = new Map<string, Map<string, number[]>>()
 
   begin(): TimelineUnit {
-    return { sent: new Table(loader(this.#sent)), ofAccount: new Map(), ofMessage: new Map(), erased: new Set() }
+    const erased = new Set<string>()
+    const load = loader(this.#sent)
+    const sent = new Table<SentMessage>((id) => {
+      const row = load(id)
+      return row !== undefined && erased.has(row.accountId) ? undefined : row
+    })
+    return { sent, ofAccount: new Map(), ofMessage: new Map(), erased }
   }
   protected write(unit: TimelineUnit): void {
     for (const account of unit.erased) {

@@ -54,15 +54,13 @@ export class SqliteTimeline implements TimelineStore {
     const read = this.#queries.prepare(
       'SELECT account.id, message FROM sent JOIN account ON number = account WHERE sent.id = ?',
     )
-    return {
-      sent: new Table<SentMessage>((id) => {
-        const row = read.get(packId(id))
-        return row && { accountId: unpackId(row[0]), messageId: unpackId(row[1]) }
-      }),
-      ofAccount: new Map(),
-      ofMessage: new Map(),
-      erased: new Set(),
-    }
+    const erased = new Set<AccountId>()
+    const sent = new Table<SentMessage>((id) => {
+      const row = read.get(packId(id))
+      const accountId = unpackId(row?.[0])
+      return row === undefined || erased.has(accountId) ? undefined : { accountId, messageId: unpackId(row[1]) }
+    })
+    return { sent, ofAccount: new Map(), ofMessage: new Map(), erased }
   }
 
   commit(unit: TimelineUnit, checkpoint: Position, parked: readonly ParkedEvent[]): void {

@@ -81,7 +81,7 @@ export function openReader<Name extends SqliteViewName>(name: Name, path: string
   db.function('sender_contains', { deterministic: true }, (sender, part) =>
     senderText(unpackAddresses(typeof sender === 'string' ? sender : null)).includes(String(part)) ? 1 : 0,
   )
-  const make = READERS[name] as (queries: Queries) => ViewQueries[Name]
+  const make = READERS[name] as unknown as (queries: Queries) => ViewQueries[Name]
   return { queries: make(new Queries(db)), db }
 }
 
