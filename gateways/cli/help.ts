@@ -1,0 +1,90 @@
+// --help: what there is, how it is said, what to try first.
+
+export interface VerbHelp {
+  readonly usage: string
+  readonly what: string
+  readonly example?: string
+}
+
+export const VERBS: Readonly<Record<string, VerbHelp>> = {
+  serve: {
+    usage: 'serve [--data DIR] [--config FILE] [--role smtp,submission,imap,pop3,web,delivery,projector]',
+    what: 'Runs the mail system. The first run makes the data folder and prints a sign-in link.',
+    example: 'everpost serve --data /var/lib/everpost',
+  },
+  demo: { usage: 'demo', what: 'Runs on a throw-away folder with sample people and mail, for looking round.' },
+  'account add': {
+    usage: 'account add ADDRESS [--name N] [--role user|admin|auditor] [--password-stdin]',
+    what: 'Opens a mailbox.',
+    example: "printf 'correct horse battery' | everpost account add kim@example.test --name Kim --password-stdin",
+  },
+  'account list': { usage: 'account list', what: 'Lists accounts with their messages and size.' },
+  'account password': {
+    usage: 'account password ADDRESS --password-stdin',
+    what: 'Sets a password; earlier sessions end.',
+  },
+  'account alias': {
+    usage: 'account alias ADDRESS ALIAS',
+    what: 'Adds an address to an account; @example.test takes everything otherwise unknown there.',
+    example: 'everpost account alias kim@example.test sales@example.test',
+  },
+  'account quota': { usage: 'account quota ADDRESS SIZE|none', what: 'Limits the bytes of a mailbox: 500M, 10G.' },
+  'account hold': {
+    usage: 'account hold ADDRESS --reason TEXT | --release ID',
+    what: 'Places or releases a legal hold: nothing can be erased while it lasts.',
+  },
+  'account erase': {
+    usage: 'account erase ADDRESS --yes',
+    what: 'Destroys the key of an account: unreadable for ever, backups too.',
+  },
+  'domain add': {
+    usage: 'domain add NAME',
+    what: 'Takes mail for a domain.',
+    example: 'everpost domain add example.org',
+  },
+  'domain list': { usage: 'domain list', what: 'Lists the domains that mail is taken for.' },
+  'token create': {
+    usage: 'token create ADDRESS [--label TEXT]',
+    what: 'Prints a bearer token for the API. It is shown once.',
+  },
+  import: {
+    usage: 'import ADDRESS PATH… [--folder NAME] [--quoting mboxrd|mboxo]',
+    what: 'Imports .eml files, folders of them, mbox files and Maildirs. Stopped or repeated, it doubles nothing.',
+    example: 'everpost import kim@example.test ~/Mail --folder Archive/2025',
+  },
+  export: { usage: 'export ADDRESS FILE.mbox', what: 'Writes all mail of an account to one mbox file.' },
+  'projections status': { usage: 'projections status', what: 'Shows how far each view has followed the log.' },
+  'projections rebuild': {
+    usage: 'projections rebuild NAME | --all',
+    what: 'Makes a view anew from the log beside the one in use, compares both, then switches.',
+    example: 'everpost projections rebuild mailbox',
+  },
+  'queue list': { usage: 'queue list', what: 'Shows mail that has not reached all its recipients, and why.' },
+  'queue retry': { usage: 'queue retry ID', what: 'Tries again at once.' },
+  'queue cancel': { usage: 'queue cancel ID', what: 'Takes mail back that was not handed over yet.' },
+  'audit history': {
+    usage: 'audit history ADDRESS [--message ID]',
+    what: 'Tells what happened, when, by whom and through what.',
+    example: 'everpost audit history kim@example.test --json',
+  },
+  'audit at': {
+    usage: 'audit at ADDRESS TIME [--folder NAME]',
+    what: 'Lists the mailbox as it was at a moment.',
+    example: 'everpost audit at kim@example.test 2026-03-01T09:00:00Z --folder INBOX',
+  },
+  compact: { usage: 'compact', what: 'Gives back the space of messages that nobody can restore any more.' },
+}
+
+export function helpText(verb?: string): string {
+  const known = verb === undefined ? undefined : VERBS[verb]
+  if (known) {
+    const example = known.example ? `\nFor example:\n  ${known.example}\n` : ''
+    return `everpost ${known.usage}\n\n${known.what}\n${example}\n${COMMON}`
+  }
+  const lines = Object.entries(VERBS).map(([name, { what }]) => `  ${name.padEnd(20)} ${what}`)
+  return `Everpost, a mail system whose only truth is an append-only event log.\n\n  everpost VERB …\n\n${lines.join('\n')}\n\n${COMMON}\nStart here:\n  everpost serve                      then open the link that it prints\n  everpost VERB --help                how a verb is said\n`
+}
+
+const COMMON = `Every verb takes --data DIR and --config FILE, and works whether or not a server is running on that folder.
+--json prints for machines. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+`

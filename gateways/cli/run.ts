@@ -1,0 +1,77 @@
+// Finds the verb of a command line and runs it.
+
+import {
+  accountAdd,
+  accountAlias,
+  accountErase,
+  accountHold,
+  accountList,
+  accountPassword,
+  accountQuota,
+  domainAdd,
+  domainList,
+  tokenCreate,
+} from './accounts.ts'
+import { auditAt, auditHistory } from './audit.ts'
+import { helpText, VERBS } from './help.ts'
+import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
+import { queueCancel, queueList, queueRetry } from './queue.ts'
+import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
+import { exportVerb, importVerb } from './transfer.ts'
+
+type Verb = (services: CliServices, argv: readonly string[], io: CliIo) => Promise<void>
+
+const RUN: Readonly<Record<string, Verb>> = {
+  'account add': accountAdd,
+  'account list': accountList,
+  'account password': accountPassword,
+  'account alias': accountAlias,
+  'account quota': accountQuota,
+  'account hold': accountHold,
+  'account erase': accountErase,
+  'domain add': domainAdd,
+  'domain list': domainList,
+  'token create': tokenCreate,
+  import: importVerb,
+  export: exportVerb,
+  'projections status': projectionsStatus,
+  'projections rebuild': projectionsRebuild,
+  'queue list': queueList,
+  'queue retry': queueRetry,
+  'queue cancel': queueCancel,
+  'audit history': auditHistory,
+  'audit at': auditAt,
+  compact,
+}
+
+/** The name of the verb that the words begin with, and the words behind it. */
+export function findVerb(
+  argv: readonly string[],
+): { readonly name: string; readonly rest: readonly string[] } | undefined {
+  const two = argv.slice(0, 2).join(' ')
+  if (two in VERBS) return { name: two, rest: argv.slice(2) }
+  const [one] = argv
+  return one !== undefined && one in VERBS ? { name: one, rest: argv.slice(1) } : undefined
+}
+
+/** Answers the exit code: 0 done, 1 refused or failed with one sentence on stderr, 2 wrong usage. */
+export async function runVerb(
+  services: CliServices,
+  name: string,
+  argv: readonly string[],
+  io: CliIo,
+): Promise<0 | 1 | 2> {
+  try {
+    await (RUN[name] as Verb)(services, argv, io)
+    return 0
+  } catch (error) {
+    io.progress(null)
+    if (error instanceof CliUsage) {
+      io.err(`everpost ${name}: ${error.message}\n\n${helpText(name)}`)
+      return 2
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    io.err(`everpost ${name}: ${message}\n`)
+    return 1
+  }
+}

@@ -1,0 +1,121 @@
+// One sentence for each event: what a person reads in a message's history.
+import type { EverpostEvent } from '../../domain/events.ts'
+import type { Redacted } from '../../domain/log.ts'
+
+/** English, without a full stop; names of people and subjects as they are in the event. */
+export function describeEvent(event: EverpostEvent | Redacted): string {
+  if ('redacted' in event) return `${event.type}, erased`
+  switch (event.type) {
+    case 'FolderCreated':
+      return `Folder ${event.data.name} created`
+    case 'FolderRenamed':
+      return `Folder renamed to ${event.data.name}`
+    case 'FolderMoved':
+      return 'Folder moved'
+    case 'FolderDeleted':
+      return 'Folder deleted'
+    case 'FolderSubscribed':
+      return event.data.subscribed ? 'Folder subscribed' : 'Folder unsubscribed'
+    case 'MessageReceived':
+      return `Received from ${event.data.mailFrom || 'the mail system'} for ${event.data.recipient}: ${event.data.content.envelope.subject}`
+    case 'MessageAppended':
+      return `${SOURCES[event.data.source]}: ${event.data.content.envelope.subject}`
+    case 'FlagsChanged':
+      return flagsChanged(event.data.add, event.data.remove, event.data.messageIds.length)
+    case 'MessageMoved':
+      return 'Moved to another folder'
+    case 'MessageCopied':
+      return 'Copied to another folder'
+    case 'MessagesExpunged':
+      return event.data.messageIds.length === 1
+        ? 'Deleted for good'
+        : `${event.data.messageIds.length} messages deleted for good`
+    case 'MessageRestored':
+      return 'Restored'
+    case 'AccountOpened':
+      return `Account ${event.data.address} opened as ${event.data.role}`
+    case 'AddressAdded':
+      return `Address ${event.data.address} added (${event.data.kind})`
+    case 'PasswordChanged':
+      return 'Password changed'
+    case 'AppPasswordAdded':
+      return `App password or token "${event.data.label}" added`
+    case 'AppPasswordRevoked':
+      return 'App password or token revoked'
+    case 'QuotaChanged':
+      return event.data.bytes === null ? 'Quota removed' : `Quota set to ${event.data.bytes} bytes`
+    case 'FilterRulesChanged':
+      return 'Filter rules changed'
+    case 'LegalHoldPlaced':
+      return `Legal hold placed: ${event.data.reason}`
+    case 'LegalHoldReleased':
+      return 'Legal hold released'
+    case 'AccountErased':
+      return 'Account erased'
+    case 'AddressClaimed':
+      return 'Address claimed'
+    case 'DomainAdded':
+      return `Domain ${event.data.name} added`
+    case 'MessageSubmitted':
+      return `Submitted to ${event.data.recipients.length} recipients: ${event.data.subject}`
+    case 'SendCancelled':
+      return 'Sending cancelled'
+    case 'RecipientDelivered':
+      return `Delivered to ${event.data.recipient}: ${event.data.answer}`
+    case 'RecipientDeferred':
+      return `Deferred for ${event.data.recipient}: ${event.data.answer}`
+    case 'RecipientBounced':
+      return `Bounced for ${event.data.recipient}: ${event.data.answer}`
+    case 'SubmissionCompleted':
+      return 'Submission completed'
+    case 'MailAccepted':
+      return `Accepted by SMTP, ${event.data.size} bytes`
+    case 'MailRejected':
+      return `Rejected by SMTP: ${event.data.code} ${event.data.reason}`
+    case 'MailQuarantined':
+      return `Quarantined: ${event.data.reason}`
+    case 'MailReleased':
+      return 'Released from quarantine'
+    case 'TreeHeadSigned':
+      return `Tree head of ${event.data.size} events signed`
+    case 'AuditorAccessed':
+      return `Auditor ${event.data.auditor} read ${event.data.what}: ${event.data.reason}`
+    case 'ExportMade':
+      return `Export of ${event.data.messages} messages made`
+    case 'ProjectionRebuilt':
+      return `Projection ${event.data.projection} rebuilt, generation ${event.data.generation}`
+    default: {
+      const _: never = event
+      return _
+    }
+  }
+}
+
+const SOURCES = {
+  append: 'Added by a mail program',
+  draft: 'Draft saved',
+  sent: 'Sent copy kept',
+  import: 'Imported',
+} as const
+
+const ADDED: Readonly<Record<string, string>> = {
+  '\\seen': 'Marked read',
+  '\\flagged': 'Starred',
+  '\\answered': 'Answered',
+  $forwarded: 'Forwarded',
+  '\\deleted': 'Marked for deletion',
+  '\\draft': 'Marked as a draft',
+}
+const REMOVED: Readonly<Record<string, string>> = {
+  '\\seen': 'Marked unread',
+  '\\flagged': 'Star removed',
+  '\\deleted': 'Deletion mark removed',
+}
+
+function flagsChanged(add: readonly string[], remove: readonly string[], messages: number): string {
+  const said = [
+    ...add.map((flag) => ADDED[flag] ?? `Marked ${flag}`),
+    ...remove.map((flag) => REMOVED[flag] ?? `Mark ${flag} removed`),
+  ]
+  return said.join(', ') + (messages > 1 ? ` (${messages} messages)` : '')
+}

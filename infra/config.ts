@@ -1,0 +1,230 @@
+// Settings: everpost.yaml, each overridden by an environment variable. A wrong one stops the start with its key and the reason.
+import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { normalizeAddress } from '../domain/mail/address.ts'
+
+export const ROLES = ['smtp', 'submission', 'imap', 'pop3', 'web', 'delivery', 'projector'] as const
+export type Role = (typeof ROLES)[number]
+
+export const PORT_NAMES = ['http', 'smtp', 'submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s'] as const
+export type PortName = (typeof PORT_NAMES)[number]
+
+export const ENGINE_NAMES = ['eventStore', 'views', 'search', 'cache', 'queue', 'blobs'] as const
+export type EngineName = (typeof ENGINE_NAMES)[number]
+
+export interface Config {
+  readonly data: string
+  readonly host: string
+  readonly domain: string
+  /** 0 is any free port, 'off' none. */
+  readonly ports: Readonly<Record<PortName, number | 'off'>>
+  readonly engines: Readonly<Record<EngineName, string>>
+  readonly roles: readonly Role[]
+  readonly insecureLoopbackAuth: boolean
+  /** PEM files; a self-signed pair is made in the data folder when absent. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+  /** 32 bytes of base64, instead of the file in the data folder. */
+  readonly masterKey?: string
+  /** Where people reach the web app from outside, for links. */
+  readonly publicUrl?: string
+}
+
+export class ConfigError extends Error {
+  constructor(key: string, reason: string) {
+    super(`Setting ${key}: ${reason}`)
+    this.name = 'ConfigError'
+  }
+}
+
+const DEFAULT_PORTS: Record<PortName, number> = {
+  http: 8080,
+  smtp: 2525,
+  submission: 2587,
+  submissions: 2465,
+  imap: 2143,
+  imaps: 2993,
+  pop3: 2110,
+  pop3s: 2995,
+}
+
+/** The engines this build has, by scheme. */
+const SCHEMES: Record<EngineName, readonly string[]> = {
+  eventStore: ['sqlite:'],
+  views: ['sqlite:'],
+  search: ['fts5:'],
+  cache: ['memory:'],
+  queue: ['memory:'],
+  blobs: ['file:'],
+}
+
+const KNOWN_KEYS = [
+  'data',
+  'host',
+  'domain',
+  'ports',
+  'engines',
+  'roles',
+  'insecureLoopbackAuth',
+  'tls',
+  'masterKey',
+  'publicUrl',
+]
+
+export interface ConfigOverrides {
+  readonly data?: string
+  readonly file?: string
+  readonly roles?: string
+}
+
+/** Reads the file (everpost.yaml in the working folder unless named), the environment and the command line, the last winning. */
+export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, cwd: string): Config {
+  const file = readFile(overrides.file, cwd)
+  const value = (key: string, variable: string): unknown => env[variable] ?? file[key]
+  const data = resolve(cwd, text('data', overrides.data ?? value('data', 'EVERPOST_DATA') ?? './data'))
+  const tls = section(file, 'tls')
+  const publicUrl = value('publicUrl', 'EVERPOST_PUBLIC_URL')
+  const masterKey = value('masterKey', 'EVERPOST_MASTER_KEY')
+  return {
+    data,
+    host: host(value('host', 'EVERPOST_HOST') ?? '127.0.0.1'),
+    domain: domain(value('domain', 'EVERPOST_DOMAIN') ?? 'example.test'),
+    ports: ports(section(file, 'ports'), env),
+    engines: engines(section(file, 'engines'), env),
+    roles: roles(overrides.roles ?? value('roles', 'EVERPOST_ROLE')),
+    insecureLoopbackAuth: flag(
+      'insecureLoopbackAuth',
+      value('insecureLoopbackAuth', 'EVERPOST_INSECURE_LOOPBACK_AUTH') ?? false,
+    ),
+    ...(tls['key'] || tls['cert'] ? { tls: tlsFiles(tls, cwd) } : {}),
+    ...(masterKey === undefined ? {} : { masterKey: text('masterKey', masterKey) }),
+    ...(publicUrl === undefined ? {} : { publicUrl: url(publicUrl) }),
+  }
+}
+
+function readFile(name: string | undefined, cwd: string): Record<string, unknown> {
+  const path = resolve(cwd, name ?? 'everpost.yaml')
+  if (!existsSync(path)) {
+    if (name) throw new ConfigError('--config', `there is no file ${path}`)
+    return {}
+  }
+  let parsed: unknown
+  try {
+    parsed = parse(readFileSync(path, 'utf8')) ?? {}
+  } catch (error) {
+    throw new ConfigError(path, `is not YAML: ${(error as Error).message.split('\n')[0]}`)
+  }
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) throw new ConfigError(path, 'must be a map of settings')
+  const file = parsed as Record<string, unknown>
+  for (const key of Object.keys(file))
+    if (!KNOWN_KEYS.includes(key)) throw new ConfigError(key, `is not a setting; there are ${KNOWN_KEYS.join(', ')}`)
+  return file
+}
+
+function section(file: Record<string, unknown>, key: string): Record<string, unknown> {
+  const found = file[key] ?? {}
+  if (typeof found !== 'object' || Array.isArray(found)) throw new ConfigError(key, 'must be a map')
+  return found as Record<string, unknown>
+}
+
+function ports(file: Record<string, unknown>, env: NodeJS.ProcessEnv): Record<PortName, number | 'off'> {
+  known('ports', file, PORT_NAMES)
+  const one = (name: PortName) =>
+    port(`ports.${name}`, env[`EVERPOST_${name.toUpperCase()}_PORT`] ?? file[name] ?? DEFAULT_PORTS[name])
+  return Object.fromEntries(PORT_NAMES.map((name) => [name, one(name)])) as Record<PortName, number | 'off'>
+}
+
+function port(key: string, value: unknown): number | 'off' {
+  if (value === 'off' || value === false) return 'off'
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > 65535) {
+    throw new ConfigError(key, `${JSON.stringify(value)} is not a port: 1 to 65535, 0 for any free one, or off`)
+  }
+  return number
+}
+
+function engines(file: Record<string, unknown>, env: NodeJS.ProcessEnv): Record<EngineName, string> {
+  known('engines', file, ENGINE_NAMES)
+  const variable = (name: EngineName) => `EVERPOST_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+  const one = (name: EngineName) => engine(name, env[variable(name)] ?? file[name] ?? (SCHEMES[name][0] as string))
+  return Object.fromEntries(ENGINE_NAMES.map((name) => [name, one(name)])) as Record<EngineName, string>
+}
+
+function engine(name: EngineName, value: unknown): string {
+  const address = text(`engines.${name}`, value)
+  if (SCHEMES[name].some((scheme) => address.startsWith(scheme))) return address
+  throw new ConfigError(
+    `engines.${name}`,
+    `${address} names no engine of this version, which has ${SCHEMES[name].join(', ')}`,
+  )
+}
+
+function known(key: string, file: Record<string, unknown>, names: readonly string[]): void {
+  for (const name of Object.keys(file))
+    if (!names.includes(name)) throw new ConfigError(`${key}.${name}`, `is not one of ${names.join(', ')}`)
+}
+
+function roles(value: unknown): readonly Role[] {
+  if (value === undefined) return ROLES
+  const names = Array.isArray(value) ? value.map(String) : text('roles', value).split(',')
+  for (const name of names) {
+    if (!(ROLES as readonly string[]).includes(name.trim()))
+      throw new ConfigError('roles', `${name} is not one of ${ROLES.join(', ')}`)
+  }
+  return names.map((name) => name.trim() as Role)
+}
+
+function text(key: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw new ConfigError(key, `${JSON.stringify(value)} is not a text`)
+  return value
+}
+
+function host(value: unknown): string {
+  const name = text('host', value)
+  if (!isIP(name) && name !== 'localhost')
+    throw new ConfigError('host', `${name} is not an IP address to listen on; 0.0.0.0 is every one`)
+  return name
+}
+
+function domain(value: unknown): string {
+  const normal = normalizeAddress(`postmaster@${text('domain', value)}`)
+  if (!normal) throw new ConfigError('domain', `${value} is not a domain name`)
+  return normal.domain
+}
+
+function url(value: unknown): string {
+  const address = text('publicUrl', value)
+  if (!/^https?:\/\/[^/]+$/.test(address))
+    throw new ConfigError('publicUrl', `${address} is not like https://mail.example.org`)
+  return address
+}
+
+function flag(key: string, value: unknown): boolean {
+  if (value === true || value === '1' || value === 'true') return true
+  if (value === false || value === '0' || value === 'false' || value === '') return false
+  throw new ConfigError(key, `${JSON.stringify(value)} is not true or false`)
+}
+
+function tlsFiles(tls: Record<string, unknown>, cwd: string): { key: string; cert: string } {
+  known('tls', tls, ['key', 'cert'])
+  const file = (name: 'key' | 'cert') => {
+    const path = resolve(cwd, text(`tls.${name}`, tls[name]))
+    if (!existsSync(path)) throw new ConfigError(`tls.${name}`, `there is no file ${path}`)
+    return path
+  }
+  return { key: file('key'), cert: file('cert') }
+}
+
+/** The files of the embedded engines below a data folder. */
+export function dataPaths(data: string) {
+  return {
+    log: join(data, 'log', 'log.sqlite'),
+    lock: join(data, 'lock.sqlite'),
+    blobs: join(data, 'blobs'),
+    keyring: join(data, 'keys', 'keyring.sqlite'),
+    masterKey: join(data, 'keys', 'master.key'),
+    tls: join(data, 'tls'),
+    control: join(data, 'control.sock'),
+  }
+}
