@@ -2,14 +2,13 @@
 // No library: the ones there are either build every part in memory or lose the byte offsets that IMAP needs.
 // Delimiters are looked for with the runtime's native search; no loop of ours runs over the bytes of an attachment.
 import { asBuffer } from './charset.ts'
-import { type RawFields, readEnvelope, readFields, readPartFields } from './envelope.ts'
+import { readFields } from './envelope.ts'
 import type { MailLimits } from './limits.ts'
+import { type Delimiter, PartTree } from './part-tree.ts'
 import type { Envelope, MimePart } from './structure.ts'
 
 /** Longest line that can be a delimiter or show whether it is a field; more of a line is never waited for. */
 const LINE_BYTES = 1200
-/** Longest boundary that is honoured; RFC 2046 allows 70. */
-const BOUNDARY_BYTES = 998
 /** Bytes of all header blocks together that are looked at in full; after that 4 KiB of each. */
 const ALL_HEADER_BYTES = 1024 * 1024
 const LATER_HEADER_BYTES = 4096
@@ -35,37 +34,15 @@ export interface Scan {
   readonly defects: readonly string[]
 }
 
-type Draft = { -readonly [key in keyof MimePart]: MimePart[key] } & { parts?: MimePart[] }
-
-interface Frame {
-  readonly part: Draft
-  readonly kind: 'leaf' | 'multipart' | 'message'
-  readonly fields: RawFields
-  /** Delimiter text without the dashes; multiparts only. */
-  readonly boundary: string
-  /** The boundary's close-delimiter was seen, or no more parts are taken: what follows is passed over. */
-  done: boolean
-  closed: boolean
-  /** Line breaks counted before this body, -1 when its lines are not wanted. */
-  readonly linesBefore: number
-  /** The inner root of a message. */
-  inner?: { part: MimePart; fields: RawFields }
-}
-
 export class MimeScanner {
   readonly #limits: MailLimits
   /** Whether chunks stay as they are after push, so that no copy is needed. */
   readonly #stable: boolean
-  readonly #defects = new Set<string>()
-  readonly #stack: Frame[] = []
+  readonly #tree: PartTree
   readonly #texts = new Map<MimePart, Captured>()
   readonly #textLimit: (part: MimePart, type: string) => number
   #textBytes = 0
   #headerBytes = 0
-  #parts = 0
-  #openBoundaries = 0
-  #messages = 0
-  #rootFrame: Frame | undefined
 
   #state: 'header' | 'long-line' | 'body' = 'header'
   #pending: Buffer = EMPTY
@@ -83,12 +60,10 @@ export class MimeScanner {
   #lineBreak = 0
   #dashy = false
   #capture: Captured | undefined
-  #countLines = false
-  #lines = 0
-  #last = 10
 
   constructor(limits: MailLimits, stable: boolean, textLimit: (part: MimePart, type: string) => number) {
     this.#limits = limits
+    this.#tree = new PartTree(limits)
     this.#stable = stable
     this.#textLimit = textLimit
     this.#blockRoom = limits.headerBytes
@@ -107,20 +82,12 @@ export class MimeScanner {
     this.#run(data, true)
     const size = this.#offset
     if (this.#state !== 'body') {
-      this.#defects.add('no-header-end')
+      this.#tree.defects.add('no-header-end')
       this.#endHeader(size)
       // A message part at the very end opens another, empty header block.
       while ((this.#state as string) !== 'body') this.#endHeader(size)
     }
-    this.#closeDownTo(0, size)
-    const root = this.#rootFrame as Frame
-    return {
-      root: root.part,
-      envelope: readEnvelope(root.fields, this.#limits, charsetOf(root.part)),
-      texts: this.#texts,
-      size,
-      defects: [...this.#defects],
-    }
+    return { ...this.#tree.finish(size), texts: this.#texts, size, defects: [...this.#tree.defects] }
   }
 
   #run(data: Buffer, final: boolean): void {
@@ -151,13 +118,13 @@ export class MimeScanner {
       switch (this.#lineKind(data, line, end)) {
         case 'empty':
           this.#keepHeader(data, from, line)
-          this.#count(data, line, end)
+          this.#tree.count(data, line, end)
           this.#endHeader(this.#offset + end)
           return end
         case 'delimiter':
         case 'other':
           this.#keepHeader(data, from, line)
-          this.#defects.add('no-header-end')
+          this.#tree.defects.add('no-header-end')
           this.#endHeader(this.#offset + line)
           return line
         case 'field':
@@ -192,83 +159,48 @@ export class MimeScanner {
     const length = Math.min(end - line, LINE_BYTES)
     if (first === 0x20 || first === 0x09) {
       // A first line that is indented: at the top of a message it is stray, in a part it is rather the body.
-      if (!atStart || this.#parentKind() !== 'multipart') return 'field'
+      if (!atStart || this.#tree.innermost !== 'multipart') return 'field'
       return end - line <= LINE_BYTES && data.toString('latin1', line, end).trim() === '' ? 'empty' : 'other'
     }
     if (
       first === 0x2d &&
-      this.#openBoundaries > 0 &&
+      this.#tree.openBoundaries > 0 &&
       data[line + 1] === 0x2d &&
-      this.#match(data, line, end) !== undefined
+      matchLine(this.#tree, data, line, end) !== undefined
     )
       return 'delimiter'
     if (nameEndsWithColon(data, line, line + length)) return 'field'
     // The line that mbox files put before a message, also quoted.
-    if (atStart && (first === 0x46 || first === 0x3e) && this.#parentKind() !== 'multipart') {
+    if (atStart && (first === 0x46 || first === 0x3e) && this.#tree.innermost !== 'multipart') {
       if (/^>?From [^:]/.test(data.toString('latin1', line, line + Math.min(length, 10)))) return 'field'
     }
     return 'other'
   }
 
-  #parentKind(): Frame['kind'] | undefined {
-    return this.#stack.at(-1)?.kind
-  }
-
   #keepHeader(data: Buffer, from: number, to: number): void {
     if (to <= from) return
-    this.#count(data, from, to)
+    this.#tree.count(data, from, to)
     const room = this.#blockRoom - this.#blockBytes
     if (room <= 0) return
     const end = Math.min(to, from + room)
     this.#block.push(data.toString('latin1', from, end))
     this.#blockBytes += end - from
-    if (end < to) this.#defects.add('header-limit')
+    if (end < to) this.#tree.defects.add('header-limit')
   }
 
   /** Opens the part whose header block ended; its body begins at `bodyStart`. */
   #endHeader(bodyStart: number): void {
-    const parent = this.#stack.at(-1)
     const fields = readFields(
       this.#block.length === 1 ? (this.#block[0] as string) : this.#block.join(''),
       this.#limits.headerFields,
     )
     this.#headerBytes += this.#blockBytes
-    const fallback = parent?.part.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-    const { boundary, attributes } = readPartFields(fields, fallback)
-    const part: Draft = { ...attributes, headerStart: this.#headerStart, bodyStart, bodyEnd: bodyStart }
-    const kind = this.#kindOf(part, boundary)
-    if (kind === 'multipart') part.parts = []
-    if (parent?.kind === 'multipart') parent.part.parts?.push(part)
-    else if (parent !== undefined) parent.inner = { part, fields }
-    // A multipart's lines are wanted only if it turns out to have no parts, which its preamble shows.
-    const wantsLines =
-      kind !== 'leaf' ||
-      part.type.startsWith('text/') ||
-      part.type === 'message/rfc822' ||
-      part.type === 'message/global'
-    const frame: Frame = {
-      part,
-      kind,
-      fields,
-      boundary: boundary ?? '',
-      done: false,
-      closed: false,
-      linesBefore: wantsLines ? this.#lines : -1,
-    }
-    this.#rootFrame ??= frame
-    this.#stack.push(frame)
+    const { part, kind } = this.#tree.open(fields, this.#headerStart, bodyStart)
     this.#lineStart = bodyStart
     this.#lineBreak = 0
-    this.#last = 10
     this.#state = 'body'
-    if (kind === 'multipart') this.#openBoundaries++
-    if (kind === 'message') {
-      this.#messages++
-      this.#beginHeader(bodyStart)
-    } else {
-      this.#beginCapture(part, kind === 'multipart' ? 'text/plain' : part.type)
-      this.#countLines = this.#messages > 0 || wantsLines
-    }
+    if (kind === 'message') this.#beginHeader(bodyStart)
+    else this.#beginCapture(part, kind === 'multipart' ? 'text/plain' : part.type)
   }
 
   #beginHeader(start: number): void {
@@ -281,35 +213,12 @@ export class MimeScanner {
         ? this.#limits.headerBytes
         : Math.min(LATER_HEADER_BYTES, this.#limits.headerBytes)
     this.#capture = undefined
-    this.#countLines = this.#messages > 0
-  }
-
-  #kindOf(part: Draft, boundary: string | undefined): Frame['kind'] {
-    const deep = this.#stack.length >= this.#limits.depth
-    if (part.type.startsWith('multipart/')) {
-      if (boundary === undefined || boundary === '' || boundary.length > BOUNDARY_BYTES) {
-        this.#defects.add('boundary-missing')
-        part.type = 'text/plain'
-        return 'leaf'
-      }
-      if (!deep) return 'multipart'
-      this.#defects.add('depth-limit')
-      part.type = 'application/octet-stream'
-      return 'leaf'
-    }
-    if (part.type === 'message/rfc822' || part.type === 'message/global') {
-      if (part.encoding !== '7bit' && part.encoding !== '8bit' && part.encoding !== 'binary')
-        this.#defects.add('encoded-message')
-      else if (deep) this.#defects.add('depth-limit')
-      else return 'message'
-    }
-    return 'leaf'
   }
 
   // Bodies
 
   #readBody(data: Buffer, from: number, final: boolean): number {
-    if (this.#openBoundaries === 0) {
+    if (this.#tree.openBoundaries === 0) {
       this.#consume(data, from, data.length)
       return data.length
     }
@@ -318,7 +227,7 @@ export class MimeScanner {
       const newline = data.indexOf(10, at)
       if (newline === -1 && !final && data.length - at <= LINE_BYTES) return this.#hold(data, from, at)
       const end = newline === -1 ? data.length : newline + 1
-      const match = this.#match(data, at, end)
+      const match = matchLine(this.#tree, data, at, end)
       if (match !== undefined) {
         this.#delimiter(data, from, at, end, match)
         return end
@@ -359,84 +268,30 @@ export class MimeScanner {
     return at === -1 ? -1 : at + 1
   }
 
-  /** Which open multipart the line is a delimiter of, innermost first; exact lines win over a close-delimiter with text after it. */
-  #match(data: Buffer, line: number, end: number): { index: number; close: boolean } | undefined {
-    if (end - line > LINE_BYTES) return undefined
-    const text = data.toString('latin1', line + 2, end).trimEnd()
-    let loose: { index: number; close: boolean } | undefined
-    for (let index = this.#stack.length - 1; index >= 0; index--) {
-      const frame = this.#stack[index] as Frame
-      if (frame.kind !== 'multipart' || frame.closed) continue
-      const { boundary } = frame
-      if (text.length < boundary.length || !text.startsWith(boundary)) continue
-      if (text.length === boundary.length) return { index, close: false }
-      if (text.startsWith('--', boundary.length)) {
-        if (text.length === boundary.length + 2) return { index, close: true }
-        loose ??= { index, close: true }
-      }
-    }
-    return loose
-  }
-
-  #delimiter(data: Buffer, from: number, at: number, end: number, match: { index: number; close: boolean }): void {
+  #delimiter(data: Buffer, from: number, at: number, end: number, match: Delimiter): void {
     let bodyEnd = at
     if (bodyEnd > from && data[bodyEnd - 1] === 10) bodyEnd--
     if (bodyEnd > from && bodyEnd < at && data[bodyEnd - 1] === 13) bodyEnd--
     this.#consume(data, from, bodyEnd)
     const before = bodyEnd === at ? this.#lineBreak : at - bodyEnd
-    const frame = this.#stack[match.index] as Frame
-    if (this.#stack.length > match.index + 1) this.#closeDownTo(match.index + 1, this.#offset + at - before)
-    if (frame.part.parts?.length === 0) this.#forget(frame.part)
+    this.#tree.closeInside(match.index, this.#offset + at - before)
+    if (match.part.parts?.length === 0) this.#forget(match.part)
     this.#capture = undefined
-    this.#countLines = this.#messages > 0
-    this.#count(data, bodyEnd, end)
+    this.#tree.count(data, bodyEnd, end)
     const next = this.#offset + end
-    if (match.close) {
-      frame.closed = true
-      this.#openBoundaries--
-    } else if (!frame.done && this.#parts < this.#limits.parts) {
-      this.#parts++
+    if (match.close) this.#tree.closeBoundary(match.index)
+    else if (this.#tree.takesPart(match.index)) {
       this.#beginHeader(next)
       return
-    } else {
-      frame.done = true
-      this.#defects.add('part-limit')
     }
     this.#state = 'body'
     this.#lineStart = next
     this.#lineBreak = data[end - 1] === 10 ? (data[end - 2] === 13 ? 2 : 1) : 0
   }
 
-  /** Closes the open parts from the innermost up to the one at `index`; none of their ranges goes beyond `end`. */
-  #closeDownTo(index: number, end: number): void {
-    const outer = Math.max(end, (this.#stack[index] as Frame).part.bodyStart)
-    for (let i = this.#stack.length - 1; i >= index; i--) {
-      const { part, kind, closed, linesBefore, inner } = this.#stack[i] as Frame
-      part.headerStart = Math.min(part.headerStart, outer)
-      part.bodyStart = Math.min(part.bodyStart, outer)
-      part.bodyEnd = outer
-      if (kind === 'multipart' && !closed) this.#openBoundaries--
-      if (kind === 'multipart' && part.parts?.length === 0) {
-        // No delimiter at all: what should have been the preamble is all there is to read.
-        this.#defects.add('boundary-missing')
-        part.type = 'text/plain'
-        delete part.parts
-      } else if (kind === 'multipart' && !closed) this.#defects.add('boundary-not-closed')
-      if (kind === 'message') {
-        this.#messages--
-        if (inner !== undefined)
-          part.message = { envelope: readEnvelope(inner.fields, this.#limits, charsetOf(inner.part)), root: inner.part }
-      }
-      if (linesBefore !== -1 && part.parts === undefined) {
-        part.lines = part.bodyEnd > part.bodyStart ? this.#lines - linesBefore + (this.#last === 10 ? 0 : 1) : 0
-      }
-    }
-    this.#stack.length = index
-  }
-
   #consume(data: Buffer, from: number, to: number): void {
     if (to <= from) return
-    this.#count(data, from, to)
+    this.#tree.count(data, from, to)
     const capture = this.#capture
     if (capture === undefined) return
     const end = Math.min(to, from + Math.min(capture.limit - capture.length, ALL_TEXT_BYTES - this.#textBytes))
@@ -446,14 +301,6 @@ export class MimeScanner {
       this.#textBytes += end - from
     }
     if (end < to) this.#capture = undefined
-  }
-
-  #count(data: Buffer, from: number, to: number): void {
-    if (!this.#countLines || to <= from) return
-    let lines = 0
-    for (let i = from; i < to; i++) if (data[i] === 10) lines++
-    this.#lines += lines
-    this.#last = data[to - 1] as number
   }
 
   #beginCapture(part: MimePart, type: string): void {
@@ -480,12 +327,6 @@ function nameEndsWithColon(data: Buffer, from: number, end: number): boolean {
   return data[at] === 0x3a && at < end
 }
 
-/** The charset that a message's own text declares: of its root, else of its first text part. */
-function charsetOf(part: MimePart): string {
-  for (let at: MimePart | undefined = part, depth = 0; at !== undefined && depth < 40; depth++) {
-    const charset: string | undefined = at.params['charset']
-    if (charset !== undefined) return charset
-    at = at.parts?.[0]
-  }
-  return ''
+function matchLine(tree: PartTree, data: Buffer, line: number, end: number): Delimiter | undefined {
+  return end - line > LINE_BYTES ? undefined : tree.match(data.toString('latin1', line + 2, end).trimEnd())
 }

@@ -145,8 +145,9 @@ function firstArmor(parts: readonly MimePart[], excerpt: Excerpt): string {
 
 /** NFC, no control characters, no trailing blanks, at most one empty line in a row. */
 function tidy(text: string): string {
-  let out = /[^\x00-\x7f]/.test(text) ? text.normalize('NFC') : text
-  if (/[\x00-\x08\x0b-\x1f\x7f]/.test(out)) out = out.replace(/[\x00-\x08\x0b-\x1f\x7f]+/g, '')
+  let out = text
+  // One pass settles the common case of plain ASCII.
+  if (/[^\t\n\x20-\x7e]/.test(text)) out = text.replace(/[\x00-\x08\x0b-\x1f\x7f]+/g, '').normalize('NFC')
   if (/[ \t]\n/.test(out)) {
     out = out
       .split('\n')

@@ -18,13 +18,18 @@ export function snippetOf(text: string): string {
   for (const line of head.split('\n')) {
     if (/^-- ?\r?$/.test(line)) break
     const short = line.length > 1000 ? line.slice(0, 1000) : line
-    if (QUOTED.test(short) || RULE.test(short) || ATTRIBUTION.test(short.trim())) continue
+    if (QUOTED.test(short) || RULE.test(short) || isAttribution(short.trim())) continue
     kept.push(short)
     length += short.length
     if (length > 4 * MAX) break
   }
   const own = oneLine(kept.join(' '))
   return shorten(own === '' ? oneLine(head.slice(0, 2000).replace(/^[>|\s]+/gm, '')) : own)
+}
+
+/** Few lines end in a colon or begin with dashes: only those are worth the pattern. */
+function isAttribution(line: string): boolean {
+  return (line.endsWith(':') || line.endsWith('：') || line.startsWith('---')) && ATTRIBUTION.test(line)
 }
 
 function oneLine(text: string): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { readMail } from '../../domain/mail/read.ts'
+import { MailReader, readMail } from '../../domain/mail/read.ts'
 import { partAt, walkParts } from '../../domain/mail/sections.ts'
 import type { MimePart } from '../../domain/mail/structure.ts'
 
@@ -363,4 +363,31 @@ describe('section numbers', () => {
       ['1'],
     )
   })
+})
+
+test('a large attachment that comes in chunks is not kept', () => {
+  const reader = new MailReader()
+  const chunk = Buffer.alloc(65536, 'QUJD')
+  reader.push(
+    mail(
+      'Content-Type: multipart/mixed; boundary=b',
+      '',
+      '--b',
+      '',
+      'words',
+      '--b',
+      'Content-Type: application/zip; name=a.zip',
+      'Content-Transfer-Encoding: base64',
+      '',
+      '',
+    ),
+  )
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 640; i++) reader.push(chunk)
+  const kept = process.memoryUsage().arrayBuffers - before
+  reader.push(mail('', '--b--', ''))
+  const { text, attachments, size } = reader.end()
+  assert.deepEqual([text, attachments.map(({ filename }) => filename)], ['words', ['a.zip']])
+  assert.ok(size > 40_000_000)
+  assert.ok(kept < 4_000_000, `${kept} bytes of buffers for ${size} bytes of mail`)
 })
