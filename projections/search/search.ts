@@ -50,6 +50,16 @@ export interface SearchOptions {
   readonly utcOffset?: number | undefined
 }
 
+/** What gateways get: search, wherever it runs. */
+export interface SearchQueries {
+  search(account: AccountId, query: string, options?: SearchOptions): Promise<SearchResult>
+}
+
+/** Search in this thread. */
+export function searchQueries(index: SearchIndex, source: Pick<EventSource, 'readPositions'>): SearchQueries {
+  return { search: (account, query, options) => searchMessages(index, source, account, query, options) }
+}
+
 /** Pages fetched to make up for hits that a look at their text took away. */
 const MAX_ROUNDS = 5
 

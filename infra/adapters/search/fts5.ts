@@ -3,6 +3,7 @@
 // A message's row number is its account's number and the revision of its arrival: another account's messages lie outside the range
 // that a query may walk, and walking it backwards is newest first without sorting. The words lie in a contentless FTS5 table
 // without positions (detail=none); `traces` tells whether words stand together. bm25 is not used: its statistics span accounts.
+import { createHash } from 'node:crypto'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import type { AccountId, Position } from '../../../domain/log.ts'
 import type { FolderRole } from '../../../domain/mailbox/mailbox.ts'
@@ -90,7 +91,7 @@ export class Fts5Index implements SearchIndex {
     try {
       this.#db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: 5000 })
       if (!options.readOnly) this.#prepareFile()
-      else this.#db.exec('PRAGMA cache_size = -65536; PRAGMA mmap_size = 1073741824')
+      else this.#db.exec('PRAGMA cache_size = -32768')
       this.#db.function('trace_has', { deterministic: true }, (trace, pattern, fields) => {
         if (!(trace instanceof Uint8Array) || !(pattern instanceof Uint8Array)) return 0
         const wanted = typeof fields === 'string' ? (fields.split(' ') as HeaderField[]) : null
@@ -113,7 +114,7 @@ export class Fts5Index implements SearchIndex {
     }
     if (pages === 0) db.exec('PRAGMA page_size = 8192')
     // The log is the truth: a commit lost in a power cut is applied again, so this file need not be synced at every commit.
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536')
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768')
     db.exec('PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864')
     if (pages === 0) {
       db.exec(
@@ -278,7 +279,42 @@ export class Fts5Index implements SearchIndex {
   async optimize(): Promise<void> {
     this.#open()
     this.#mergeAll()
-    this.#db.exec('ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#db.exec('ANALYZE')
+    const count = (pragma: string): number => Number(Object.values(this.#db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0])
+    // Merging leaves pages free that later mail would fill only slowly.
+    if (count('freelist_count') > count('page_count') / 10) this.#db.exec('VACUUM')
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  /** SHA-256 over everything that queries can see, in an order that does not depend on how it came to be, and where it stands. */
+  digest(): { readonly checkpoint: Position | undefined; readonly digest: string } {
+    this.#open()
+    const hash = createHash('sha256')
+    const add = (rows: Iterable<Record<string, unknown>>): void => {
+      for (const row of rows) {
+        for (const value of Object.values(row)) {
+          hash.update(value instanceof Uint8Array ? value : String(value))
+          hash.update('\0')
+        }
+      }
+    }
+    this.#db.exec('BEGIN')
+    try {
+      const accounts = this.sql('SELECT number, id FROM account ORDER BY id').all()
+      for (const { number, id } of accounts as { number: number; id: string }[]) {
+        hash.update(`${id}\n`)
+        add(this.sql('SELECT id, name, parent, role FROM folder WHERE account = ? ORDER BY id').iterate(number))
+        const docs = this.sql(
+          `SELECT d.doc - ? AS revision, d.message, f.id AS folder, d.flags, d.received_at, d.size, d.heads, t.trace
+           FROM docs d LEFT JOIN folder f ON f.key = d.folder LEFT JOIN traces t ON t.doc = d.doc
+           WHERE d.doc BETWEEN ? AND ? ORDER BY d.doc`,
+        )
+        add(docs.iterate(number * ACCOUNT_STEP, ...rangeOf(number)))
+      }
+      return { checkpoint: this.#state('checkpoint'), digest: hash.digest('hex') }
+    } finally {
+      this.#db.exec('COMMIT')
+    }
   }
 
   async close(): Promise<void> {

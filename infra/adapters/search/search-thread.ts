@@ -1,0 +1,173 @@
+// A search thread: either the one that keeps the index up to date, or one that answers queries. Run by SearchThreads as a worker.
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Position } from '../../../domain/log.ts'
+import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
+import { SearchIndexError } from '../../../projections/ports/search-index.ts'
+import { run } from '../../../projections/runtime.ts'
+import { searchProjection } from '../../../projections/search/projector.ts'
+import { searchMessages } from '../../../projections/search/search.ts'
+import { SealedMessageBlobs } from '../blobs/message-blobs.ts'
+import { PackfileBlobStore } from '../blobs/packfile.ts'
+import { type OpenedSource, openEventSource } from '../journal/open-source.ts'
+import type { StorageThread } from '../storage/storage-thread.ts'
+import { Fts5Index } from './fts5.ts'
+import type { FromThread, SearchAnswer, SearchRequest, SearchThreadConfig, ToThread } from './search-protocol.ts'
+
+/** Events of a batch: many while filling, for fewer and larger segments; few when live, so that a batch is short. */
+const FILLING_BATCH = 2000
+const LIVE_BATCH = 200
+
+const port = parentPort
+if (port === null) throw new Error('search-thread.ts is a worker of SearchThreads')
+const say = (message: FromThread): void => port.postMessage(message)
+const config = workerData as SearchThreadConfig
+
+try {
+  const source = await openEventSource(config.source)
+  const serve = config.role === 'index' ? await keepIndex(source) : answerQueries(source)
+  port.on('message', (message: ToThread) => {
+    if (message.kind !== 'call') return serve.tell(message)
+    serve
+      .answer(message.request)
+      .then((answer) => say({ kind: 'answer', seq: message.seq, answer }))
+      .catch((error: unknown) => say({ kind: 'failed', seq: message.seq, ...describe(error) }))
+      .finally(() => {
+        if (message.request.op === 'close') port.close()
+      })
+  })
+  say({ kind: 'ready', checkpoint: serve.checkpoint })
+} catch (error) {
+  say({ kind: 'refused', ...describe(error) })
+}
+
+interface Service {
+  readonly checkpoint: Position | undefined
+  answer(request: SearchRequest): Promise<SearchAnswer>
+  tell(message: Exclude<ToThread, { kind: 'call' }>): void
+}
+
+async function keepIndex(source: OpenedSource): Promise<Service> {
+  const index = new Fts5Index(config.file)
+  // Reading takes nothing of the storage thread: pack files and their index are opened from here.
+  const blobs = config.blobs === undefined ? undefined : new PackfileBlobStore({} as StorageThread, config.blobs)
+  const messages = blobs && new SealedMessageBlobs(blobs)
+  const projection = await searchProjection({ index, source, ...(messages ? { messages } : {}) })
+  const checkpoint = projection.position()
+  const stop = new AbortController()
+  let filling = config.filling === true
+  const running = run(source, [projection], stop.signal, {
+    batchSize: filling ? FILLING_BATCH : LIVE_BATCH,
+    onError: (error) => say({ kind: 'trouble', message: describe(error).message }),
+    async onBatch({ events, position, caughtUp, lastAt }) {
+      say({ kind: 'applied', position, events, lastAt })
+      if (!filling || !caughtUp) return
+      filling = false
+      await index.optimize()
+      say({ kind: 'filled' })
+    },
+  })
+  return {
+    checkpoint,
+    async answer(request) {
+      switch (request.op) {
+        case 'digest':
+          await projection.settle()
+          return index.digest()
+        case 'status': {
+          const { newest, count } = projection.parked()
+          return {
+            checkpoint: projection.position(),
+            applied: projection.applied(),
+            parked: newest,
+            parkedCount: count,
+          }
+        }
+        case 'close':
+          stop.abort()
+          await running
+          await blobs?.close()
+          await index.close()
+          await source.close()
+          return null
+        default:
+          throw new SearchIndexError('unavailable', `the indexing thread does not ${request.op}`)
+      }
+    },
+    tell(message) {
+      if (message.kind === 'poke') source.poke()
+      else source.forget(message.account)
+    },
+  }
+}
+
+function answerQueries(source: OpenedSource): Service {
+  let index = new Fts5Index(config.file, { readOnly: true })
+  const events = new RecentEvents(source)
+  return {
+    checkpoint: undefined,
+    async answer(request) {
+      switch (request.op) {
+        case 'search':
+          return searchMessages(index, events, request.account, request.query, request.options)
+        case 'open': {
+          const before = index
+          index = new Fts5Index(request.file, { readOnly: true })
+          await before.close()
+          return null
+        }
+        case 'close':
+          await index.close()
+          await source.close()
+          return null
+        default:
+          throw new SearchIndexError('unavailable', `a query thread does not ${request.op}`)
+      }
+    },
+    tell(message) {
+      if (message.kind !== 'forget') return
+      events.clear()
+      source.forget(message.account)
+    },
+  }
+}
+
+/** Opening an event (two decryptions, two decompressions, JSON) is most of the cost of a page of hits, and pages overlap. */
+class RecentEvents implements Pick<EventSource, 'readPositions'> {
+  readonly #source: OpenedSource
+  readonly #events = new Map<Position, SourceEvent>()
+
+  constructor(source: OpenedSource) {
+    this.#source = source
+  }
+
+  async readPositions(positions: readonly Position[]): Promise<readonly SourceEvent[]> {
+    const missing = positions.filter((position) => !this.#events.has(position))
+    if (missing.length > 0) {
+      for (const event of await this.#source.readPositions(missing, { text: true }))
+        this.#events.set(event.position, event)
+    }
+    const found = positions.flatMap((position) => this.#events.get(position) ?? [])
+    for (const event of found) {
+      // Used last, dropped last.
+      this.#events.delete(event.position)
+      this.#events.set(event.position, event)
+    }
+    for (const position of this.#events.keys()) {
+      if (this.#events.size <= KEPT_EVENTS) break
+      this.#events.delete(position)
+    }
+    return found
+  }
+
+  clear(): void {
+    this.#events.clear()
+  }
+}
+
+/** About 10 MB of events with their texts. */
+const KEPT_EVENTS = 1500
+
+function describe(error: unknown): { code: string; message: string } {
+  const code = error instanceof SearchIndexError ? error.code : 'unavailable'
+  return { code, message: error instanceof Error ? error.message : String(error) }
+}
