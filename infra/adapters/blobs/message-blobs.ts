@@ -8,7 +8,12 @@
 // Each message has a key of its own, used for nothing else, so counting nonces never repeats one (RFC 5116 §3.2).
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { BlobError, type BlobStore, type MessageBlobs, type MessageBlobWriter } from '../../../commands/ports/blob-store.ts'
+import {
+  BlobError,
+  type BlobStore,
+  type MessageBlobs,
+  type MessageBlobWriter,
+} from '../../../commands/ports/blob-store.ts'
 import type { BlobRef } from '../../../domain/mailbox/mailbox.ts'
 
 const VERSION = 1
@@ -32,7 +37,12 @@ export class SealedMessageBlobs implements MessageBlobs {
     const lengths: number[] = []
     const frames = frameCount(raw.length)
     for (let frame = 0; frame < frames; frame++) {
-      const sealed = sealFrame(key, frame, frame === frames - 1, raw.subarray(frame * FRAME_BYTES, (frame + 1) * FRAME_BYTES))
+      const sealed = sealFrame(
+        key,
+        frame,
+        frame === frames - 1,
+        raw.subarray(frame * FRAME_BYTES, (frame + 1) * FRAME_BYTES),
+      )
       lengths.push(sealed.length)
       parts.push(sealed)
     }
@@ -104,7 +114,8 @@ export class SealedMessageBlobs implements MessageBlobs {
   async #offsets(id: string, frames: number, stored: number): Promise<readonly number[]> {
     const table = Buffer.from(await this.#store.read(id, stored - 4 * frames, stored))
     const offsets = [1]
-    for (let frame = 0; frame < frames; frame++) offsets.push((offsets[frame] as number) + table.readUInt32LE(4 * frame))
+    for (let frame = 0; frame < frames; frame++)
+      offsets.push((offsets[frame] as number) + table.readUInt32LE(4 * frame))
     if (offsets.at(-1) !== stored - 4 * frames) throw damaged(id)
     return offsets
   }

@@ -1,6 +1,6 @@
 // The embedded blob store: pack segments written by the storage thread, read from here.
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { BlobError, type BlobStore, type BlobWriter } from '../../../commands/ports/blob-store.ts'
@@ -69,6 +69,23 @@ export class PackfileBlobStore implements BlobStore {
 
   async delete(id: string): Promise<void> {
     await this.#storage.call({ op: 'delete', id })
+  }
+
+  /** Every blob, with the time of the last write to its segment (epoch milliseconds): a blob is at least not younger than that. */
+  async *entries(): AsyncGenerator<{ readonly id: string; readonly writtenAt: number }> {
+    const times = new Map<number, number>()
+    const page = this.#index.prepare('SELECT id, segment FROM blob WHERE id > ? ORDER BY id LIMIT 1000')
+    for (let after = Buffer.alloc(0); !this.#closed; ) {
+      const rows = page.all(after)
+      if (rows.length === 0) return
+      for (const row of rows) {
+        const segment = Number(row['segment'])
+        const writtenAt = times.get(segment) ?? (await stat(join(this.#dir, segmentName(segment)))).mtimeMs
+        times.set(segment, writtenAt)
+        after = Buffer.from(row['id'] as Uint8Array)
+        yield { id: after.toString('hex'), writtenAt }
+      }
+    }
   }
 
   /** Frees the bytes of deleted blobs in segments of which `share` or more is dead. */

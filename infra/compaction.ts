@@ -1,0 +1,74 @@
+// Gives back the space of messages that nobody may restore any more.
+import { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { type AccountId, accountOfStream, isRedacted } from '../domain/log.ts'
+import type { EventSource } from '../projections/ports/event-source.ts'
+import type { DirectoryQueries, MailboxQueries } from '../projections/queries.ts'
+import type { PackfileBlobStore } from './adapters/blobs/packfile.ts'
+
+export interface ReclaimPorts {
+  readonly mailbox: MailboxQueries
+  readonly directory: DirectoryQueries
+  readonly source: EventSource
+  readonly blobStore: PackfileBlobStore
+}
+
+export interface Reclaimed {
+  readonly segments: number
+  readonly bytesFreed: number
+  readonly blobsDeleted: number
+}
+
+/** Expunged messages stay restorable this long. */
+export const RETENTION_MS = 30 * 86_400_000
+
+/** An unreferenced blob younger than this may belong to a message that is being received. */
+const IN_FLIGHT_MS = 86_400_000
+
+/**
+ * Deletes the blobs that no message needs, then rewrites the segments that have become mostly dead. A blob is needed while any account
+ * has a message that is not expunged, was expunged within the retention time, or lies under a legal hold.
+ */
+export async function reclaim(ports: ReclaimPorts, now = Date.now(), share = 0.3): Promise<Reclaimed> {
+  // On disk and unnamed, so that a large log costs no memory.
+  const found = new DatabaseSync('')
+  found.exec('CREATE TABLE blob (id TEXT PRIMARY KEY, needed INTEGER NOT NULL) WITHOUT ROWID; BEGIN')
+  try {
+    await findReferences(ports, now, found)
+    const state = found.prepare('SELECT needed FROM blob WHERE id = ?')
+    let blobsDeleted = 0
+    for await (const { id, writtenAt } of ports.blobStore.entries()) {
+      const row = state.get(id)
+      // A blob of no readable event belonged to an erased account, or to a transaction that never came to its end.
+      const deletable = row ? row['needed'] === 0 : writtenAt < now - IN_FLIGHT_MS
+      if (!deletable) continue
+      await ports.blobStore.delete(id)
+      blobsDeleted++
+    }
+    return { ...(await ports.blobStore.compact(share)), blobsDeleted }
+  } finally {
+    found.close()
+  }
+}
+
+async function findReferences(ports: ReclaimPorts, now: number, found: DatabaseSync): Promise<void> {
+  const note = found.prepare(
+    'INSERT INTO blob (id, needed) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET needed = max(needed, excluded.needed)',
+  )
+  const held = new Map<AccountId, boolean>()
+  for await (const batch of ports.source.subscribe({ prefixes: ['mailbox-', 'submission-'], batchSize: 500 })) {
+    for (const event of batch.events) {
+      if (isRedacted(event)) continue
+      if (event.type === 'MessageSubmitted') note.run(event.data.blob.id, 1)
+      if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended') continue
+      const account = accountOfStream(event.stream) ?? ''
+      const onHold = held.get(account) ?? ((await ports.directory.account(account))?.holds.length ?? 0) > 0
+      held.set(account, onHold)
+      const row = await ports.mailbox.message(account, event.data.messageId)
+      const gone = row?.expunged === true && !onHold && (row.expungedAt ?? now) < now - RETENTION_MS
+      note.run(event.data.content.blob.id, gone ? 0 : 1)
+    }
+    await setImmediate()
+    if (batch.caughtUp) return
+  }
+}

@@ -1,0 +1,127 @@
+// The embedded profile: every engine inside this process, over one data folder. This file alone knows which they are.
+import { existsSync, mkdirSync } from 'node:fs'
+import { contextOf } from '../commands/context.ts'
+import { addDomain } from '../commands/open-account.ts'
+import type { CliServices } from '../gateways/cli/services.ts'
+import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
+import { PackfileBlobStore } from './adapters/blobs/packfile.ts'
+import { MemoryCache } from './adapters/cache/memory.ts'
+import { SqliteEventStore } from './adapters/event-store/sqlite.ts'
+import type { SourceConfig } from './adapters/journal/open-source.ts'
+import { SealedJournal } from './adapters/journal/sealed-journal.ts'
+import { FileKeyring, masterKeyFromFile } from './adapters/keyring/file.ts'
+import { SearchThreads } from './adapters/search/search-threads.ts'
+import { StorageThread } from './adapters/storage/storage-thread.ts'
+import { reclaim } from './compaction.ts'
+import { type Config, dataPaths } from './config.ts'
+import { lockData } from './data-lock.ts'
+import { Projectors } from './projector/projectors.ts'
+import { travel } from './time-travel/time-travel.ts'
+
+export interface Everpost {
+  readonly config: Config
+  readonly journal: SealedJournal
+  readonly blobs: SealedMessageBlobs
+  readonly blobStore: PackfileBlobStore
+  readonly keyring: FileKeyring
+  readonly projectors: Projectors
+  readonly search: SearchThreads
+  readonly cache: MemoryCache
+  readonly sourceConfig: SourceConfig
+  readonly services: CliServices
+  close(): Promise<void>
+}
+
+const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search'] as const
+
+/** Opens the data folder, which is also recovery. Throws with a sentence when it is locked, damaged, full or not writable. */
+export async function openEmbedded(config: Config): Promise<Everpost> {
+  const paths = dataPaths(config.data)
+  const lock = lockData(paths.lock)
+  const opened: { close(): unknown }[] = [{ close: () => lock.release() }]
+  const closeAll = async () => {
+    for (const part of opened.toReversed()) await part.close()
+  }
+  try {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 })
+    const fresh = !existsSync(paths.log)
+    const masterKey = config.masterKey
+      ? Buffer.from(config.masterKey, 'base64')
+      : masterKeyFromFile(paths.masterKey, fresh)
+    const keyring = new FileKeyring(paths.keyring, masterKey, { writable: true })
+    opened.push(keyring)
+    const storage = await StorageThread.start({ log: paths.log, blobs: paths.blobs })
+    opened.push(storage)
+    const events = new SqliteEventStore(storage, paths.log)
+    opened.push(events)
+    const blobStore = new PackfileBlobStore(storage, paths.blobs)
+    opened.push(blobStore)
+    const journal = new SealedJournal(events, keyring)
+    const blobs = new SealedMessageBlobs(blobStore)
+    const sourceConfig: SourceConfig = { log: paths.log, keyring: paths.keyring, masterKey }
+    const projectors = await Projectors.start({ data: config.data, source: sourceConfig })
+    opened.push(projectors)
+    const search = await SearchThreads.start({ data: config.data, source: sourceConfig, blobs: paths.blobs })
+    opened.push(search)
+    storage.onCommit((head) => {
+      projectors.poke(head)
+      search.poke(head)
+    })
+    const cache = new MemoryCache()
+    const settle = async () => {
+      const head = await events.head()
+      if (head !== undefined) await projectors.waitForPosition(head, { timeoutMs: 60_000 })
+    }
+    const forgetKey = (account: string) => {
+      keyring.forget(account)
+      projectors.forget(account)
+      search.forget(account)
+    }
+    const services: CliServices = {
+      journal,
+      source: journal,
+      blobs,
+      keyring,
+      mailbox: projectors.mailbox,
+      directory: projectors.directory,
+      submissions: projectors.submissions,
+      timeline: projectors.timeline,
+      mailboxAt: (account, moment) => travel(sourceConfig, account, moment),
+      projectionNames: PROJECTIONS,
+      projectionStatus: async () => [...(await projectors.status()), ...(await search.status())],
+      rebuild: async (name, onProgress) =>
+        name === 'search'
+          ? [await search.rebuild(onProgress)]
+          : (await projectors.rebuild(name as 'mailbox', onProgress)).projections,
+      compact: () =>
+        reclaim({ mailbox: projectors.mailbox, directory: projectors.directory, source: journal, blobStore }),
+      settle,
+      forgetKey,
+      now: Date.now,
+    }
+    await ensureDomain(services, config.domain)
+    return {
+      config,
+      journal,
+      blobs,
+      blobStore,
+      keyring,
+      projectors,
+      search,
+      cache,
+      sourceConfig,
+      services,
+      close: closeAll,
+    }
+  } catch (error) {
+    await closeAll().catch(() => undefined)
+    throw error
+  }
+}
+
+/** The configured domain is one of ours from the first start on. */
+async function ensureDomain(services: CliServices, domain: string): Promise<void> {
+  const context = contextOf('system', 'system', { commandId: `domain/${domain}` })
+  const added = await addDomain(services, context, domain)
+  if (added.ok && added.added) await services.settle()
+}

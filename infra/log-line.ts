@@ -1,0 +1,20 @@
+// What the server says while it runs: one JSON object a line on stderr, never the content or subject of mail.
+
+export type Facts = Readonly<Record<string, unknown>>
+
+export function logLine(event: string, facts: Facts = {}): void {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), event, ...facts })}\n`)
+}
+
+/** Counters for /metrics. */
+export class Counters {
+  readonly #values = new Map<string, number>()
+
+  readonly count = (name: string): void => {
+    this.#values.set(name, (this.#values.get(name) ?? 0) + 1)
+  }
+
+  entries(): readonly (readonly [string, number])[] {
+    return [...this.#values]
+  }
+}

@@ -1,0 +1,259 @@
+// everpost serve: opens the engines, starts the listeners of the chosen roles, says where they are, stops cleanly.
+import { join } from 'node:path'
+import { contextOf } from '../commands/context.ts'
+import { openAccount } from '../commands/open-account.ts'
+import { deliverLocally } from '../commands/submit-message.ts'
+import { isRedacted } from '../domain/log.ts'
+import { readMail } from '../domain/mail/read.ts'
+import { findVerb, runVerb } from '../gateways/cli/run.ts'
+import type { CliIo } from '../gateways/cli/services.ts'
+import {
+  DEFAULT_SMTP_LIMITS,
+  listenSmtp,
+  type SmtpDependencies,
+  type SmtpListener,
+  type SmtpSettings,
+} from '../gateways/smtp/server.ts'
+import { createWebGateway, type WebGateway } from '../gateways/web/gateway.ts'
+import { type Config, dataPaths } from './config.ts'
+import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
+import { type Everpost, openEmbedded } from './embedded.ts'
+import { Counters, logLine } from './log-line.ts'
+import { loadTls } from './tls.ts'
+
+export interface RunningServer {
+  readonly everpost: Everpost
+  readonly web: WebGateway | undefined
+  /** Ports in use, by name. */
+  readonly ports: Readonly<Record<string, number>>
+  /** The web app's address. */
+  readonly url: string | undefined
+  stop(): Promise<void>
+}
+
+const WEB_ROOT = join(import.meta.dirname, '..', 'apps', 'web', 'dist')
+
+export async function startServer(config: Config): Promise<RunningServer> {
+  const everpost = await openEmbedded(config)
+  const counters = new Counters()
+  const stops: (() => unknown)[] = [() => everpost.close()]
+  const stop = async () => {
+    for (const part of stops.splice(0).toReversed()) await part()
+  }
+  try {
+    const ports: Record<string, number> = {}
+    const smtp = await startSmtp(everpost, counters)
+    for (const [name, listener] of Object.entries(smtp)) {
+      ports[name] = listener.port
+      stops.push(() => listener.close())
+    }
+    const web = await startWeb(everpost, counters)
+    if (web) {
+      ports['http'] = web.port
+      stops.push(() => web.gateway.close())
+    }
+    const sender = startSender(everpost)
+    stops.push(() => sender.stop())
+    const { control } = dataPaths(config.data)
+    if (control.length <= MAX_SOCKET_PATH) {
+      const socket = await serveControl(control, (request, reply, signal) =>
+        runForClient(everpost, request, reply, signal),
+      )
+      stops.push(() => new Promise((resolve) => socket.close(resolve)))
+    } else {
+      logLine('no control socket', {
+        reason: `the path of the data folder is too long: the command line cannot reach this server`,
+        control,
+      })
+    }
+    const url =
+      web && (config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${web.port}`)
+    return { everpost, web: web?.gateway, ports, url, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record<string, SmtpListener>> {
+  const { config, services, projectors } = everpost
+  const deps: SmtpDependencies = {
+    journal: everpost.journal,
+    blobs: everpost.blobs,
+    directory: projectors.directory,
+    snapshots: projectors.mailbox,
+    now: Date.now,
+    log: logLine,
+    count: counters.count,
+  }
+  const tls = await loadTls(config, dataPaths(config.data).tls)
+  const base = {
+    host: config.host,
+    hostname: `mail.${config.domain}`,
+    tls,
+    insecureAuth: config.insecureLoopbackAuth && isLoopback(config.host),
+    limits: DEFAULT_SMTP_LIMITS,
+  }
+  const wanted: readonly [string, boolean, number | 'off', Pick<SmtpSettings, 'kind' | 'implicitTls'>][] = [
+    ['smtp', config.roles.includes('smtp'), config.ports.smtp, { kind: 'mx', implicitTls: false }],
+    [
+      'submission',
+      config.roles.includes('submission'),
+      config.ports.submission,
+      { kind: 'submission', implicitTls: false },
+    ],
+    [
+      'submissions',
+      config.roles.includes('submission'),
+      config.ports.submissions,
+      { kind: 'submission', implicitTls: true },
+    ],
+  ]
+  const listeners: Record<string, SmtpListener> = {}
+  for (const [name, inRole, port, kind] of wanted) {
+    if (!inRole || port === 'off') continue
+    listeners[name] = await listening(name, port, () => listenSmtp(deps, { ...base, ...kind, port }))
+  }
+  void services
+  return listeners
+}
+
+async function startWeb(
+  everpost: Everpost,
+  counters: Counters,
+): Promise<{ gateway: WebGateway; port: number } | undefined> {
+  const { config, projectors, keyring, services } = everpost
+  const { http } = config.ports
+  if (!config.roles.includes('web') || http === 'off') return undefined
+  const gateway = await createWebGateway({
+    config: {
+      domain: config.domain,
+      webRoot: WEB_ROOT,
+      publicUrl: config.publicUrl,
+      secureCookies: config.publicUrl?.startsWith('https:') ?? false,
+    },
+    journal: everpost.journal,
+    source: everpost.journal,
+    blobs: everpost.blobs,
+    secrets: { sessionKey: keyring.derive('session'), linkKey: keyring.derive('link') },
+    views: projectors,
+    waitForRevision: (account, revision, options) => projectors.waitForRevision(account, revision, options),
+    waitForPosition: (position, options) => projectors.waitForPosition(position, options),
+    onApplied: (listener) => projectors.onApplied(listener),
+    search: (account, query, options) => everpost.search.search(account, query, options),
+    mailboxAt: (account, time) => services.mailboxAt(account, { time }),
+    projections: async () => (await services.projectionStatus()) as Awaited<ReturnType<typeof projectors.status>>,
+    cache: everpost.cache,
+    metrics: () =>
+      counters
+        .entries()
+        .map(([name, value]) => ({
+          name: `everpost_${name}_total`,
+          help: name.replaceAll('_', ' '),
+          type: 'counter',
+          value,
+        })),
+    onError: (error, about) =>
+      logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
+  })
+  const port = await listening('http', http, () => gateway.listen({ host: config.host, port: http }))
+  return { gateway, port }
+}
+
+/** A port that is taken stops the start with the setting to change. */
+async function listening<T>(name: string, port: number, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen()
+  } catch (error) {
+    const { code } = error as { code?: string }
+    const variable = `EVERPOST_${name.toUpperCase()}_PORT`
+    if (code === 'EADDRINUSE')
+      throw new Error(
+        `Port ${port} for ${name} is taken: stop what uses it, or set ${variable} (0 takes any free port)`,
+      )
+    if (code === 'EACCES')
+      throw new Error(`Port ${port} for ${name} may not be opened by this user: choose one above 1023 with ${variable}`)
+    throw error
+  }
+}
+
+/**
+ * Delivers what waits for its time, and what a crash left between submission and delivery, to recipients that live here. Mail for other
+ * servers stays where it is until there is an outbound role.
+ */
+function startSender(everpost: Everpost): { stop(): void } {
+  const { projectors, journal, blobs } = everpost
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  const sweep = async () => {
+    const now = Date.now()
+    for (const { row } of await projectors.submissions.pendingSubmissions({ first: 1000 })) {
+      const local = row.recipients.some(({ accountId, state }) => accountId !== null && state === 'pending')
+      if (stopped || !local || row.sendAt > now) continue
+      const [event] = await journal.readPositions([row.position])
+      if (!event || isRedacted(event) || event.type !== 'MessageSubmitted') continue
+      await deliverLocally(journal, row.id, readMail(await blobs.read(event.data.blob)))
+    }
+  }
+  const run = () => {
+    sweep()
+      .catch((error) => {
+        if (!stopped) logLine('sending waits', { error: String(error) })
+      })
+      .finally(() => {
+        if (!stopped) timer = setTimeout(run, 1000).unref()
+      })
+  }
+  run()
+  return {
+    stop: () => {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** A verb that a caller's process sent over the control socket. */
+async function runForClient(
+  everpost: Everpost,
+  request: ControlRequest,
+  reply: (message: ControlReply) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const verb = findVerb(request.argv)
+  if (!verb) return 2
+  const io: CliIo = {
+    out: (text) => reply({ out: text }),
+    err: (text) => reply({ err: text }),
+    progress: (line) => reply({ progress: line }),
+    stdin: async () => request.stdin ?? '',
+    cwd: request.cwd,
+    columns: request.columns ?? 80,
+    signal,
+  }
+  return runVerb(everpost.services, verb.name, verb.rest, io)
+}
+
+/** Opens the administrator's account on the first start and answers its address and the one-time link; undefined later on. */
+export async function firstSignIn(
+  server: RunningServer,
+): Promise<{ readonly address: string; readonly link: string } | undefined> {
+  const { services, config } = server.everpost
+  const { web, url } = server
+  if (!web || !url) return undefined
+  const accounts = await services.directory.accounts()
+  if (accounts.length === 0) {
+    await openAccount(services, contextOf('system', 'system'), {
+      address: `admin@${config.domain}`,
+      name: 'Administrator',
+      role: 'admin',
+    })
+    await services.settle()
+  }
+  const [first] = await services.directory.accounts()
+  // Until its password is set the link is shown at every start.
+  if (!first || first.passwordHash !== undefined) return undefined
+  return { address: first.address, link: `${url}/welcome?token=${await web.createWelcomeToken(first.id)}` }
+}
+
+const isLoopback = (host: string): boolean => host === '::1' || host === 'localhost' || host.startsWith('127.')
