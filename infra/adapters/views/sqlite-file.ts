@@ -57,7 +57,7 @@ export class ViewFile {
     this.db = new DatabaseSync(path, { timeout: 5000 })
     if (mode === 'fill') {
       this.db.exec(
-        `PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -49152;
+        `PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;
          PRAGMA locking_mode = EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LAYOUT};
          CREATE TABLE view (name TEXT NOT NULL, version INTEGER NOT NULL, checkpoint INTEGER, filling INTEGER NOT NULL);
          CREATE TABLE parked (position INTEGER PRIMARY KEY, type TEXT NOT NULL, error TEXT NOT NULL, at INTEGER NOT NULL);`,

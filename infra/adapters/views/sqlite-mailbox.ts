@@ -70,6 +70,7 @@ export const mailboxSchema: ViewSchema = {
 
 /** Mailboxes kept between units; the newest used stay. */
 const KEPT_MAILBOXES = 4096
+const RECENT_MESSAGES = 50_000
 
 export class SqliteMailbox implements MailboxStore {
   readonly file: ViewFile
@@ -77,6 +78,8 @@ export class SqliteMailbox implements MailboxStore {
   readonly #numbers = new Map<AccountId, number>()
   /** As the file holds them. Loading takes one out and a commit puts it back, so a dropped unit leaves none changed. */
   readonly #kept = new Map<AccountId, MailboxState>()
+  /** The same for messages: what was touched lately is what is touched next. */
+  readonly #recent = new Map<string, MessageState>()
   #nextNumber: number
   readonly #mailbox: Query
   readonly #message: Query
@@ -108,7 +111,14 @@ export class SqliteMailbox implements MailboxStore {
       return loadMailbox(this.#queries, row)
     },
     message: (account, id) => {
-      const row = this.#message.get(this.#number(account), packId(id))
+      const number = this.#number(account)
+      const key = `${number} ${id}`
+      const recent = this.#recent.get(key)
+      if (recent !== undefined) {
+        this.#recent.delete(key)
+        return recent
+      }
+      const row = this.#message.get(number, packId(id))
       return row === undefined ? undefined : messageState(row)
     },
     summary: (_account, message) => {
@@ -160,12 +170,24 @@ export class SqliteMailbox implements MailboxStore {
     } catch (error) {
       this.#numbers.clear()
       this.#kept.clear()
+      this.#recent.clear()
       throw error
     }
+    if (unit.erased.size > 0) this.#recent.clear()
     // Only what is on file may be marked so: a failed commit is tried again from the log.
     for (const [account, changed] of unit.accounts) {
       for (const folder of changed.state.folders.values()) folder.changed = false
       this.#kept.set(account, changed.state)
+      const number = this.#number(account)
+      for (const message of changed.loaded()) {
+        message.change = STORED
+        message.summary = undefined
+        this.#recent.set(`${number} ${message.id}`, message)
+      }
+    }
+    for (const key of this.#recent.keys()) {
+      if (this.#recent.size <= RECENT_MESSAGES) break
+      this.#recent.delete(key)
     }
     for (const account of this.#kept.keys()) {
       if (this.#kept.size <= KEPT_MAILBOXES) break

@@ -23,11 +23,14 @@ export const timelineSchema: ViewSchema = {
 
 /** A row is full at this many bytes of differences: rewriting it stays cheap, and its key costs little. */
 const FULL = 384
+const RECENT_MESSAGES = 50_000
 
 export class SqliteTimeline implements TimelineStore {
   readonly file: ViewFile
   readonly #queries: Queries
   readonly #numbers = new Map<AccountId, number>()
+  /** Last runs of messages touched lately, as the file holds them. */
+  readonly #tails = new Map<string, Run>()
   #nextNumber: number
   readonly #write: ReturnType<typeof prepareWrites>
 
@@ -68,7 +71,12 @@ export class SqliteTimeline implements TimelineStore {
       this.file.commit(() => this.#store(unit), checkpoint, parked)
     } catch (error) {
       this.#numbers.clear()
+      this.#tails.clear()
       throw error
+    }
+    for (const key of this.#tails.keys()) {
+      if (this.#tails.size <= RECENT_MESSAGES) break
+      this.#tails.delete(key)
     }
   }
 
@@ -94,9 +102,17 @@ export class SqliteTimeline implements TimelineStore {
       const number = this.#number(account)
       for (const [id, positions] of messages) {
         const packed = packId(id)
-        const last = lastOfMessage.get(number, packed)
-        for (const run of extend(last && { first: Number(last[0]), rest: bytesOf(last[1]) }, positions))
+        const key = `${number} ${id}`
+        let tail = this.#tails.get(key)
+        if (tail === undefined) {
+          const last = lastOfMessage.get(number, packed)
+          tail = last && { first: Number(last[0]), rest: bytesOf(last[1]) }
+        } else this.#tails.delete(key)
+        for (const run of extend(tail, positions)) {
           write.message.run(number, packed, run.first, run.rest)
+          tail = run
+        }
+        if (tail !== undefined) this.#tails.set(key, tail)
       }
     }
   }
@@ -116,6 +132,7 @@ export class SqliteTimeline implements TimelineStore {
   #erase(account: AccountId): void {
     const row = this.#queries.prepare('SELECT number FROM account WHERE id = ?').get(packId(account))
     this.#numbers.delete(account)
+    this.#tails.clear()
     if (row === undefined) return
     const number = Number(row[0])
     for (const table of ['account_history', 'message_history', 'sent'])
