@@ -22,24 +22,6 @@ if (port === null) throw new Error('search-thread.ts is a worker of SearchThread
 const say = (message: FromThread): void => port.postMessage(message)
 const config = workerData as SearchThreadConfig
 
-try {
-  const source = await openEventSource(config.source)
-  const serve = config.role === 'index' ? await keepIndex(source) : answerQueries(source)
-  port.on('message', (message: ToThread) => {
-    if (message.kind !== 'call') return serve.tell(message)
-    serve
-      .answer(message.request)
-      .then((answer) => say({ kind: 'answer', seq: message.seq, answer }))
-      .catch((error: unknown) => say({ kind: 'failed', seq: message.seq, ...describe(error) }))
-      .finally(() => {
-        if (message.request.op === 'close') port.close()
-      })
-  })
-  say({ kind: 'ready', checkpoint: serve.checkpoint })
-} catch (error) {
-  say({ kind: 'refused', ...describe(error) })
-}
-
 interface Service {
   readonly checkpoint: Position | undefined
   answer(request: SearchRequest): Promise<SearchAnswer>
@@ -170,4 +152,22 @@ const KEPT_EVENTS = 1500
 function describe(error: unknown): { code: string; message: string } {
   const code = error instanceof SearchIndexError ? error.code : 'unavailable'
   return { code, message: error instanceof Error ? error.message : String(error) }
+}
+
+try {
+  const source = await openEventSource(config.source)
+  const serve = config.role === 'index' ? await keepIndex(source) : answerQueries(source)
+  port.on('message', (message: ToThread) => {
+    if (message.kind !== 'call') return serve.tell(message)
+    serve
+      .answer(message.request)
+      .then((answer) => say({ kind: 'answer', seq: message.seq, answer }))
+      .catch((error: unknown) => say({ kind: 'failed', seq: message.seq, ...describe(error) }))
+      .finally(() => {
+        if (message.request.op === 'close') port.close()
+      })
+  })
+  say({ kind: 'ready', checkpoint: serve.checkpoint })
+} catch (error) {
+  say({ kind: 'refused', ...describe(error) })
 }

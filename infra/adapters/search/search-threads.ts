@@ -71,7 +71,7 @@ export class SearchThreads implements SearchQueries {
     }
     if (generation === undefined || indexer === undefined) {
       generation = catalog.next(NAME)
-      indexer = await Thread.start(indexConfig(config, catalog, generation, false))
+      indexer = await Thread.start(indexConfig(config, catalog, generation, true))
       catalog.flip(NAME, generation)
     }
     const search = new SearchThreads(config, catalog, generation, indexer)
