@@ -31,23 +31,55 @@ export interface QueryTokens {
 export function indexText(text: string): string {
   const ascii = scanAscii(text)
   if (ascii >= 0) return bytes.toString('latin1', 0, ascii)
-  scan(text, undefined)
+  scan(text, false)
   return outText(0, length)
 }
 
-/** The tokens with their places: for highlights and queries. */
+/** The tokens with their places. */
 export function tokenSpans(text: string): TokenSpan[] {
-  const places: number[] = []
-  scan(text, places)
   const spans: TokenSpan[] = []
-  for (let i = 0; i < places.length; i += 4) {
-    spans.push({
-      token: outText(places[i] ?? 0, places[i + 1] ?? 0),
-      start: places[i + 2] ?? 0,
-      end: places[i + 3] ?? 0,
-    })
+  const tokens = new TokenScan(text)
+  for (let i = 0; i < tokens.count; i++) {
+    spans.push({ token: tokens.token(i), start: tokens.start(i), end: tokens.end(i) })
   }
   return spans
+}
+
+/** The tokens of one text with their places, without a string for each. Valid until the next text is analysed. */
+export class TokenScan {
+  readonly count: number
+
+  constructor(text: string) {
+    scan(text, true)
+    this.count = placed / 4
+  }
+
+  token(i: number): string {
+    return outText(places[4 * i] as number, places[4 * i + 1] as number)
+  }
+
+  firstUnit(i: number): number {
+    return out[places[4 * i] as number] as number
+  }
+
+  /** Whether token i is `text`, or begins with it when `prefix`. */
+  is(i: number, text: string, prefix: boolean): boolean {
+    const at = places[4 * i] as number
+    const size = (places[4 * i + 1] as number) - at
+    if (prefix ? size < text.length : size !== text.length) return false
+    for (let k = 0; k < text.length; k++) if (out[at + k] !== text.charCodeAt(k)) return false
+    return true
+  }
+
+  /** UTF-16 offset in the source. */
+  start(i: number): number {
+    return places[4 * i + 2] as number
+  }
+
+  /** Exclusive. */
+  end(i: number): number {
+    return places[4 * i + 3] as number
+  }
 }
 
 /**
@@ -159,6 +191,9 @@ function setFold(cp: number, folded: string, kind: number): number {
 let bytes = Buffer.allocUnsafe(64 * 1024)
 let out = new Uint16Array(64 * 1024)
 let length = 0
+/** Four numbers a token: its place in `out` and in the source. */
+let places = new Int32Array(16 * 1024)
+let placed = 0
 
 /** Tokens of a pure ASCII text into `bytes`: their length, or -1 at the first other character. */
 function scanAscii(text: string): number {
@@ -185,11 +220,32 @@ function scanAscii(text: string): number {
   return o
 }
 
-/** Tokens of any text into `out`. `places`, when given, gets four numbers a token: its place in `out` and in the source. */
-function scan(text: string, places: number[] | undefined): void {
+function place(at: number, to: number, start: number, end: number): void {
+  if (placed + 4 > places.length) {
+    const larger = new Int32Array(places.length * 2)
+    larger.set(places)
+    places = larger
+  }
+  places[placed] = at
+  places[placed + 1] = to
+  places[placed + 2] = start
+  places[placed + 3] = end
+  placed += 4
+}
+
+/**
+ * Tokens of any text into `out`, and into `places` when asked. No closures and no strings on the path of ordinary words: this
+ * runs over every byte of mail that is indexed and over every text that is shown.
+ */
+function scan(text: string, withPlaces: boolean): void {
   const size = text.length
+  const ascii = ASCII
+  let target = out
   length = 0
+  placed = 0
+  let o = 0
   let count = 0
+  // The word being read: where it began in the source (-1: none) and in `out`.
   let wordStart = -1
   let wordAt = 0
   let wordEnd = 0
@@ -198,29 +254,39 @@ function scan(text: string, places: number[] | undefined): void {
   let heldStart = 0
   let heldEnd = 0
 
-  const endWord = (): void => {
-    if (wordStart >= 0) places?.push(wordAt, length, wordStart, wordEnd)
-    wordStart = -1
-  }
-  const emit = (token: string, start: number, end: number): void => {
-    if (length + token.length + 1 > out.length) grow()
-    if (length > 0) out[length++] = SPACE
-    const at = length
-    for (let k = 0; k < token.length; k++) out[length++] = token.charCodeAt(k)
-    places?.push(at, length, start, end)
-    count++
-  }
-  const endRun = (): void => {
-    if (held !== '') emit(held, heldStart, heldEnd)
-    held = ''
-  }
-
-  for (let i = 0; i < size && count < MAX_TOKENS; i++) {
+  let i = 0
+  while (i < size) {
     let c = text.charCodeAt(i)
     let kind: number
     let units = 1
     if (c < 128) {
-      kind = ASCII[c] === 0 ? SEPARATOR : WORD
+      if (ascii[c] === 0) kind = SEPARATOR
+      else {
+        if (held !== '') {
+          o = emit(o, held, heldStart, heldEnd, withPlaces)
+          target = out
+          held = ''
+          count++
+        }
+        if (wordStart < 0) {
+          if (count >= MAX_TOKENS) break
+          count++
+          if (o + SLACK > target.length) target = grow()
+          if (o > 0) target[o++] = SPACE
+          wordAt = o
+          wordStart = i
+        }
+        const limit = wordAt + MAX_TOKEN_LENGTH
+        let folded = ascii[c] as number
+        do {
+          if (o < limit) target[o++] = folded
+          if (++i >= size) break
+          c = text.charCodeAt(i)
+          folded = c < 128 ? (ascii[c] as number) : 0
+        } while (folded !== 0)
+        wordEnd = i
+        continue
+      }
     } else {
       kind = kinds[c] as number
       if (kind === 0) kind = kinds[c] = classify(c)
@@ -233,59 +299,66 @@ function scan(text: string, places: number[] | undefined): void {
           const known = highKinds.get(cp)
           if (known === undefined) {
             kind = classify(cp)
-            // Bounded: a hostile mail can name every character of Unicode once.
-            if (highKinds.size < 200_000) highKinds.set(cp, kind)
+            highKinds.set(cp, kind)
           } else kind = known
         }
       }
     }
 
+    if (kind === SEPARATOR) {
+      if (wordStart >= 0) {
+        if (withPlaces) place(wordAt, o, wordStart, wordEnd)
+        wordStart = -1
+      } else if (held !== '') {
+        o = emit(o, held, heldStart, heldEnd, withPlaces)
+        target = out
+        held = ''
+        count++
+      }
+      i += units
+      continue
+    }
+
     if (kind === WORD) {
-      if (held !== '') endRun()
+      if (held !== '') {
+        o = emit(o, held, heldStart, heldEnd, withPlaces)
+        target = out
+        held = ''
+        count++
+      }
       if (wordStart < 0) {
         if (count >= MAX_TOKENS) break
         count++
-        if (length + MAX_TOKEN_LENGTH + 40 > out.length) grow()
-        if (length > 0) out[length++] = SPACE
-        wordAt = length
+        if (o + SLACK > target.length) target = grow()
+        if (o > 0) target[o++] = SPACE
+        wordAt = o
         wordStart = i
       }
-      const unit = c < 128 ? (ASCII[c] as number) : c < 65536 ? (folds[c] as number) : 0
+      const unit = c < 65536 ? (folds[c] as number) : 0
       if (unit !== 0) {
-        if (length - wordAt < MAX_TOKEN_LENGTH) out[length++] = unit
+        if (o - wordAt < MAX_TOKEN_LENGTH) target[o++] = unit
       } else {
         const folded = longFolds.get(c) ?? ''
-        if (length - wordAt + folded.length <= MAX_TOKEN_LENGTH) {
-          for (let k = 0; k < folded.length; k++) out[length++] = folded.charCodeAt(k)
+        if (o - wordAt + folded.length <= MAX_TOKEN_LENGTH) {
+          for (let k = 0; k < folded.length; k++) target[o++] = folded.charCodeAt(k)
         }
       }
-      i += units - 1
-      wordEnd = i + 1
+      i += units
+      wordEnd = i
       continue
     }
 
-    if (kind === DROPPED) {
-      i += units - 1
-      if (wordStart >= 0) wordEnd = i + 1
-      else if (held !== '') heldEnd = i + 1
+    // An accent, or a voicing mark that joined nothing; a jamo that joined nothing is a character of its own.
+    if (kind === DROPPED || (kind === JOINING && (c < 0x1100 || c > 0x11ff))) {
+      i += units
+      if (wordStart >= 0) wordEnd = i
+      else if (held !== '') heldEnd = i
       continue
     }
 
-    if (kind === JOINING) {
-      // A jamo that joined nothing before it is a character of its own; a stray voicing mark is nothing.
-      if (c < 0x1100 || c > 0x11ff) {
-        if (held !== '') heldEnd = i + 1
-        else if (wordStart >= 0) wordEnd = i + 1
-        continue
-      }
-      kind = RUN
-    }
-
-    if (wordStart >= 0) endWord()
-    if (kind !== RUN) {
-      if (held !== '') endRun()
-      i += units - 1
-      continue
+    if (wordStart >= 0) {
+      if (withPlaces) place(wordAt, o, wordStart, wordEnd)
+      wordStart = -1
     }
     let folded = c < 65536 && folds[c] !== 0 ? String.fromCharCode(folds[c] as number) : (longFolds.get(c) ?? '')
     let end = i + units
@@ -293,14 +366,33 @@ function scan(text: string, places: number[] | undefined): void {
       folded = joined
       end++
     }
-    if (held !== '') emit(held + folded, heldStart, end)
+    if (held !== '') {
+      if (count >= MAX_TOKENS) break
+      o = emit(o, held + folded, heldStart, end, withPlaces)
+      target = out
+      count++
+    }
     held = folded
     heldStart = i
     heldEnd = end
-    i = end - 1
+    i = end
   }
-  endWord()
-  if (count < MAX_TOKENS) endRun()
+  if (wordStart >= 0 && withPlaces) place(wordAt, o, wordStart, wordEnd)
+  if (held !== '' && count < MAX_TOKENS) o = emit(o, held, heldStart, heldEnd, withPlaces)
+  length = o
+}
+
+/** Room that a word needs at most. */
+const SLACK = MAX_TOKEN_LENGTH + 40
+
+/** Writes one whole token at `o`; answers where the next begins. */
+function emit(o: number, token: string, start: number, end: number, withPlaces: boolean): number {
+  if (o + SLACK > out.length) grow()
+  if (o > 0) out[o++] = SPACE
+  const at = o
+  for (let k = 0; k < token.length; k++) out[o++] = token.charCodeAt(k)
+  if (withPlaces) place(at, o, start, end)
+  return o
 }
 
 /** The composed form of a character and a mark or jamo that joins it, '' where there is none. */
@@ -312,10 +404,11 @@ function join(base: string, c: number): string {
   return joined.length === 1 ? joined : ''
 }
 
-function grow(): void {
+function grow(): Uint16Array<ArrayBuffer> {
   const larger = new Uint16Array(out.length * 2)
   larger.set(out)
   out = larger
+  return larger
 }
 
 function outText(from: number, to: number): string {

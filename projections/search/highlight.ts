@@ -1,6 +1,6 @@
 // Where a query was found in a text, by the same analyzer that indexed it: plain segments, never HTML.
 import type { SearchPlan } from '../ports/search-index.ts'
-import { isRunCharacter, type TokenSpan, tokenSpans } from './analyzer.ts'
+import { isRunCharacter, TokenScan } from './analyzer.ts'
 
 /** A piece of text, plain (never HTML); `match` where the query was found. */
 export interface Segment {
@@ -18,8 +18,10 @@ export interface HighlightTerm {
 export const SNIPPET_LENGTH = 160
 /** Of these as many stand before the first match. */
 const LEAD = 40
+/** A snippet is first looked for in so much of the text: most matches are there, and a page of long texts costs a third. */
+const FIRST_LOOK = 3 * 1024
 /** Longer texts are not looked at beyond. */
-const MAX_TEXT = 64 * 1024
+const MAX_TEXT = 16 * 1024
 
 interface Range {
   readonly start: number
@@ -51,8 +53,9 @@ export function snippet(
   terms: readonly HighlightTerm[],
   length: number = SNIPPET_LENGTH,
 ): readonly Segment[] {
-  const searched = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text
-  const matches = findMatches(searched, terms)
+  const searched = beginning(text, MAX_TEXT)
+  let matches = findMatches(beginning(searched, FIRST_LOOK), terms)
+  if (matches.length === 0 && searched.length > FIRST_LOOK) matches = findMatches(searched, terms)
   const best = bestStart(matches, length)
   let start = best === undefined || best <= LEAD ? 0 : atWord(searched, best - LEAD, best)
   while (start < searched.length && /\s/.test(searched[start] ?? '')) start++
@@ -71,50 +74,34 @@ export function snippet(
 /** All places of all terms, ascending. */
 function findMatches(text: string, terms: readonly HighlightTerm[]): readonly Range[] {
   if (terms.length === 0 || text === '') return []
-  const spans = tokenSpans(text)
-  const whole = new Map<string, number[]>()
-  const unfinished: number[] = []
-  terms.forEach((term, index) => {
-    const first = term.tokens[0]
-    if (first === undefined) return
-    if (term.prefix && term.tokens.length === 1) unfinished.push(index)
-    else whole.set(first, [...(whole.get(first) ?? []), index])
+  // Most tokens of a text begin like no term does, and cost one look here.
+  const byFirst = new Map<number, number[]>()
+  terms.forEach(({ tokens }, index) => {
+    const unit = tokens[0]?.charCodeAt(0)
+    if (unit !== undefined) byFirst.set(unit, [...(byFirst.get(unit) ?? []), index])
   })
+  const scan = new TokenScan(text)
   const ranges: Range[] = []
-  for (let i = 0; i < spans.length; i++) {
-    const span = spans[i] as TokenSpan
-    const starting = whole.get(span.token)
-    if (starting !== undefined) {
-      for (const index of starting) {
-        const end = endOfMatch(spans, i, terms[index] as HighlightTerm)
-        if (end !== undefined) ranges.push({ start: span.start, end, term: index })
-      }
-    }
-    for (const index of unfinished) {
-      const end = endOfMatch(spans, i, terms[index] as HighlightTerm)
-      if (end !== undefined) ranges.push({ start: span.start, end, term: index })
+  for (let i = 0; i < scan.count; i++) {
+    const starting = byFirst.get(scan.firstUnit(i))
+    if (starting === undefined) continue
+    for (const index of starting) {
+      const end = endOfMatch(scan, i, terms[index] as HighlightTerm)
+      if (end !== undefined) ranges.push({ start: scan.start(i), end, term: index })
     }
   }
   return ranges
 }
 
-function endOfMatch(spans: readonly TokenSpan[], at: number, term: HighlightTerm): number | undefined {
-  const last = term.tokens.length - 1
-  let end = 0
-  for (let k = 0; k <= last; k++) {
-    const span = spans[at + k]
-    const token = term.tokens[k] ?? ''
-    if (span === undefined) return undefined
-    if (k < last || !term.prefix) {
-      if (span.token !== token) return undefined
-      end = span.end
-    } else {
-      if (!span.token.startsWith(token)) return undefined
-      // One character of a run was asked for, its successor was not.
-      end = isRunCharacter(token) && span.token !== token ? Math.min(span.end, span.start + token.length) : span.end
-    }
-  }
-  return end
+function endOfMatch(scan: TokenScan, at: number, { tokens, prefix }: HighlightTerm): number | undefined {
+  const last = tokens.length - 1
+  if (at + last >= scan.count) return undefined
+  for (let k = 0; k <= last; k++) if (!scan.is(at + k, tokens[k] ?? '', prefix && k === last)) return undefined
+  const end = scan.end(at + last)
+  const token = tokens[last] ?? ''
+  // One character of a run was asked for, its successor was not.
+  const part = prefix && isRunCharacter(token) && !scan.is(at + last, token, false)
+  return part ? Math.min(end, scan.start(at + last) + token.length) : end
 }
 
 /** Start of the first match of the window with most different terms, then most matches, then the earliest. */
@@ -165,6 +152,13 @@ function join(parts: readonly Segment[]): readonly Segment[] {
     else if (part.text !== '') joined.push({ ...part })
   }
   return joined
+}
+
+/** At most so many characters, not ending inside a word where that can be helped. */
+function beginning(text: string, length: number): string {
+  if (text.length <= length) return text
+  const space = lastSpace(text, length)
+  return text.slice(0, space > length / 2 ? space : length)
 }
 
 function oneLine(text: string): string {
