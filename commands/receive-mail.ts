@@ -18,6 +18,8 @@ export interface IncomingMail {
   /** One for each account; when several addresses lead to one account, the first of them. */
   readonly recipients: readonly { readonly accountId: AccountId; readonly address: string }[]
   readonly blob: BlobRef
+  /** Resolves once the blob is durable; absent when it is already. */
+  readonly stored?: Promise<void>
   readonly mail: MailContent
   readonly remoteAddress?: string
   readonly helo?: string
@@ -31,7 +33,9 @@ const SHARDS = 16
  * SMTP say 250. Every id comes from the intake's, so repeating an interrupted delivery adds nothing twice.
  */
 export async function receiveMail(journal: Journal, context: CommandContext, incoming: IncomingMail): Promise<void> {
-  await journal.appendAll([acceptance(context, incoming), ...arrivals(context, incoming)])
+  const appends = [acceptance(context, incoming), ...arrivals(context, incoming)]
+  const { blob: ref, stored: durable } = incoming
+  await journal.appendAll(appends, durable ? { after: [{ ref, durable }] } : {})
 }
 
 /** The mailbox message that a transaction makes for an account. */

@@ -31,8 +31,16 @@ export class BlobError extends Error {
 }
 
 /** Sealed messages over a BlobStore: compressed and encrypted in frames, so that any range opens without the rest. */
+/** A message on its way to the disk: it may be named already, but not acknowledged before `durable` resolves. */
+export interface StagedBlob {
+  readonly ref: BlobRef
+  readonly durable: Promise<void>
+}
+
 export interface MessageBlobs {
   put(raw: Uint8Array): Promise<BlobRef>
+  /** Starts storing; for appends that can share the fsync (`Journal.appendAll` with `after`). */
+  stage(raw: Uint8Array): StagedBlob
   /** For a message larger than memory should hold. */
   begin(): Promise<MessageBlobWriter>
   /** Raw bytes `start` to `end` (exclusive) of the message as it was received. */

@@ -66,6 +66,11 @@ export interface EventBatch<E = StoredEvent> {
   readonly caughtUp: boolean
 }
 
+export interface AtomicOptions {
+  /** Content addresses of blobs that must be stored, or nothing is appended ('unavailable'). */
+  readonly blobs?: readonly string[]
+}
+
 /** Thrown for broken promises of the caller (bad stream name, too large) and for an engine that cannot go on. */
 export class EventStoreError extends Error {
   readonly code: EventStoreErrorCode
@@ -92,7 +97,9 @@ export interface EventStore {
   /** Resolves once durable. An unknown outcome rejects with 'unavailable': retry with the same ids and expectation. */
   append(append: Append): Promise<AppendResult>
   /** Engines that can commit several streams at once: all appends happen or none. Absent otherwise. */
-  appendAtomically?(appends: readonly Append[]): Promise<readonly AppendResult[]>
+  appendAtomically?(appends: readonly Append[], options?: AtomicOptions): Promise<readonly AppendResult[]>
+  /** True for an engine that honours `AtomicOptions.blobs`: it commits after the blobs that were sent before, on the same disk. */
+  readonly ordersBlobs?: boolean
   /** The events of one stream; nothing for a stream that does not exist. */
   readStream(stream: string, options?: ReadStreamOptions): AsyncIterable<StoredEvent>
   /** Last revision of a stream, undefined when it does not exist. */

@@ -1,6 +1,7 @@
 // The log as commands see it: typed events, sealed on the way in and opened on the way out.
 import type { EverpostEvent, RecordedEvent } from '../../domain/events.ts'
 import type { NewEvent, Redacted, Revision } from '../../domain/log.ts'
+import type { StagedBlob } from './blob-store.ts'
 import type { AppendResult, ExpectedRevision, ReadStreamOptions } from './event-store.ts'
 
 export interface JournalAppend {
@@ -14,9 +15,13 @@ export interface Journal {
   append(append: JournalAppend): Promise<AppendResult>
   /**
    * Several streams in one commit where the engine can, else one after the other in the order given.
-   * A reader of the log must therefore be able to finish what the first append promised.
+   * A reader of the log must therefore be able to finish what the first append promised. Nothing is appended unless the blobs of
+   * `after` are durable: engines that share a disk store both in one round, others wait first.
    */
-  appendAll(appends: readonly JournalAppend[]): Promise<readonly AppendResult[]>
+  appendAll(
+    appends: readonly JournalAppend[],
+    options?: { readonly after?: readonly StagedBlob[] },
+  ): Promise<readonly AppendResult[]>
   readStream(
     stream: string,
     options?: ReadStreamOptions & { readonly text?: boolean },

@@ -12,6 +12,8 @@ export const MAX_HOPS = 50
 
 export interface TakenMessage {
   readonly blob: BlobRef
+  /** Resolves once the raw bytes are durable. Whoever takes the message waits for it before acknowledging. */
+  readonly stored: Promise<void>
   readonly mail: MailContent
 }
 
@@ -24,8 +26,7 @@ export class IntakeRefusal extends Error {
 }
 
 /**
- * Reads a message to its end, puts `prefix` (which may depend on the first bytes) before it, stores and reads it. Resolves when the raw
- * bytes are durable. Beyond `maxBytes` the rest is drained, nothing is kept, and the answer is 552.
+ * Reads a message to its end, puts `prefix` (which may depend on the first bytes) before it, starts to store it and reads it. Beyond `maxBytes` the rest is drained, nothing is kept, and the answer is 552.
  */
 export async function takeMessage(
   source: Readable,
@@ -63,15 +64,16 @@ export async function takeMessage(
       }
     }
     if (total > maxBytes) throw new IntakeRefusal(552, `5.3.4 The message is larger than ${maxBytes} bytes`)
-    if (large) return { mail: large.reader.end(), blob: await large.writer.finish() }
+    if (large) return { mail: large.reader.end(), blob: await large.writer.finish(), stored: Promise.resolve() }
   } catch (error) {
     await large?.writer.abort().catch(() => undefined)
     throw error
   }
   const raw = prefixed(chunks, prefix)
-  const stored = blobs.put(raw)
-  const mail = readMail(raw)
-  return { mail, blob: await stored }
+  const { ref, durable } = blobs.stage(raw)
+  // Awaited by the taker; a failure in between must not count as unhandled.
+  durable.catch(() => undefined)
+  return { mail: readMail(raw), blob: ref, stored: durable }
 }
 
 function prefixed(chunks: readonly Buffer[], prefix: (beginning: Uint8Array) => string): Buffer {

@@ -210,7 +210,7 @@ async function take(
   })
   const prefix = (beginning: Uint8Array) =>
     settings.kind === 'mx' ? returnPathField(mailFrom) + trace : trace + missingFields(beginning, settings.hostname, at)
-  const { blob, mail } = await takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
+  const { blob, stored, mail } = await takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
   const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
   if (settings.kind === 'mx') {
     const byAccount = new Map<string, { accountId: string; address: string }>()
@@ -225,6 +225,7 @@ async function take(
         mailFrom,
         recipients: [...byAccount.values()],
         blob,
+        stored,
         mail,
         remoteAddress: session.remoteAddress,
         helo: session.hostNameAppearsAs,
@@ -232,6 +233,7 @@ async function take(
     )
     return queueId
   }
+  await stored
   const account = accountOf(session)
   if (!account) throw answer(530, '5.7.0 Sign in first')
   const context = contextOf(account.id, 'submission', { commandId: newCommandId(), at, client })

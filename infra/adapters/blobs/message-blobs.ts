@@ -13,6 +13,7 @@ import {
   type BlobStore,
   type MessageBlobs,
   type MessageBlobWriter,
+  type StagedBlob,
 } from '../../../commands/ports/blob-store.ts'
 import type { BlobRef } from '../../../domain/mailbox/mailbox.ts'
 
@@ -32,6 +33,12 @@ export class SealedMessageBlobs implements MessageBlobs {
   }
 
   async put(raw: Uint8Array): Promise<BlobRef> {
+    const { ref, durable } = this.stage(raw)
+    await durable
+    return ref
+  }
+
+  stage(raw: Uint8Array): StagedBlob {
     const key = randomBytes(32)
     const parts: Uint8Array[] = [Buffer.from([VERSION])]
     const lengths: number[] = []
@@ -49,8 +56,7 @@ export class SealedMessageBlobs implements MessageBlobs {
     if (frames > 1) parts.push(encodeTable(lengths))
     const stored = Buffer.concat(parts)
     const id = hash('sha256', stored, 'hex')
-    await this.#store.put(id, stored)
-    return { id, key: key.toString('base64'), size: raw.length }
+    return { ref: { id, key: key.toString('base64'), size: raw.length }, durable: this.#store.put(id, stored) }
   }
 
   async begin(): Promise<MessageBlobWriter> {
@@ -159,6 +165,6 @@ function openFrame(key: Uint8Array, frame: number, last: boolean, sealed: Uint8A
 
 function encodeTable(lengths: readonly number[]): Buffer {
   const table = Buffer.alloc(4 * lengths.length)
-  lengths.forEach((length, i) => table.writeUInt32LE(length, 4 * i))
+  for (const [i, length] of lengths.entries()) table.writeUInt32LE(length, 4 * i)
   return table
 }

@@ -3,6 +3,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
@@ -21,6 +22,11 @@ import { BlobError } from '../../../commands/ports/blob-store.ts'
 import { BLOB, encodeHeader, HEADER_BYTES, scanSegment, segmentName, TOMBSTONE } from './pack-format.ts'
 
 const SEGMENT_BYTES = 256 * 1024 * 1024
+/**
+ * The current segment is lengthened with zeros in steps of this: writing into bytes that the file already has costs no change of the
+ * file's size, so that fdatasync need not wait for the file system's journal.
+ */
+const AHEAD_BYTES = 4 * 1024 * 1024
 /** Beyond this a streamed blob becomes a segment of its own instead of being copied into the current one. */
 export const OWN_SEGMENT_BYTES = 1024 * 1024
 
@@ -47,7 +53,10 @@ export class PackWriter {
   readonly #incoming = new Map<number, Incoming>()
   #segment = 0
   #fd = -1
+  /** End of the last record; beyond it the file holds zeros up to `#allocated`. */
   #size = 0
+  #written = 0
+  #allocated = 0
   /** Bytes of the current segment that are on disk for certain. */
   #synced = 0
   #batch: Uint8Array[] = []
@@ -205,6 +214,7 @@ export class PackWriter {
   close(): void {
     for (const handle of [...this.#incoming.keys()]) this.abort(handle)
     this.sync()
+    this.#cut(this.#size)
     closeSync(this.#fd)
     this.#index.close()
   }
@@ -274,7 +284,7 @@ export class PackWriter {
   #openSegment(segment: number): void {
     const path = join(this.#dir, segmentName(segment))
     this.#segment = segment
-    this.#fd = openSync(path, 'a+')
+    this.#fd = openSync(path, existsSync(path) ? 'r+' : 'w+')
     const size = statSync(path).size
     const indexed = Number(
       this.#index.prepare('SELECT indexed FROM segment WHERE id = ?').get(segment)?.['indexed'] ?? 0,
@@ -282,6 +292,8 @@ export class PackWriter {
     if (size > indexed) ftruncateSync(this.#fd, indexed)
     this.#size = indexed
     this.#synced = indexed
+    this.#written = indexed
+    this.#allocated = indexed
     const folder = openSync(this.#dir, 'r')
     fsyncSync(folder)
     closeSync(folder)
@@ -295,9 +307,17 @@ export class PackWriter {
 
   #closeSegment(): void {
     this.#flush()
+    this.#cut(this.#size)
     fdatasyncSync(this.#fd)
     this.#mark.run(this.#segment, this.#size)
     closeSync(this.#fd)
+  }
+
+  /** Ends the file here: no zeros, or nothing of a round that failed. */
+  #cut(size: number): void {
+    ftruncateSync(this.#fd, size)
+    this.#written = size
+    this.#allocated = size
   }
 
   #begin(): void {
@@ -310,7 +330,12 @@ export class PackWriter {
     if (this.#batch.length === 0) return
     const bytes = this.#batch.length === 1 ? (this.#batch[0] as Uint8Array) : Buffer.concat(this.#batch)
     this.#batch = []
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done)
+    while (this.#written + bytes.length > this.#allocated) {
+      writeAll(this.#fd, Buffer.alloc(AHEAD_BYTES), this.#allocated)
+      this.#allocated += AHEAD_BYTES
+    }
+    writeAll(this.#fd, bytes, this.#written)
+    this.#written += bytes.length
   }
 
   #undo(): void {
@@ -318,7 +343,7 @@ export class PackWriter {
     this.#indexed = false
     try {
       if (this.#index.isTransaction) this.#index.exec('ROLLBACK')
-      ftruncateSync(this.#fd, this.#synced)
+      this.#cut(this.#synced)
     } catch {
       // The next start cuts the tail.
     }

@@ -2,6 +2,7 @@
 import type {
   Append,
   AppendResult,
+  AtomicOptions,
   EventBatch,
   EventStore,
   ReadStreamOptions,
@@ -29,10 +30,12 @@ export class SqliteEventStore implements EventStore {
     return (await this.appendAtomically([append]))[0] as AppendResult
   }
 
-  async appendAtomically(appends: readonly Append[]): Promise<readonly AppendResult[]> {
+  readonly ordersBlobs = true
+
+  async appendAtomically(appends: readonly Append[], options: AtomicOptions = {}): Promise<readonly AppendResult[]> {
     if (this.#closed) throw new EventStoreError('closed', 'The log is closed')
     for (const append of appends) checkAppend(append)
-    return this.#storage.append({ op: 'append', ...pack(appends) })
+    return this.#storage.append({ op: 'append', ...pack(appends), ...options })
   }
 
   readStream(stream: string, options?: ReadStreamOptions): AsyncIterable<StoredEvent> {

@@ -21,7 +21,7 @@ const TAG = 16
 const PLAIN = 0
 const ZSTD = 1
 /** Below this zstd's frame costs more than it saves. */
-const WORTH_PACKING = 300
+const WORTH_PACKING = 600
 const PACKING = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
 /** No honest part is larger once unpacked: an event is at most 64 KiB, its text at most 16 KiB. */
 const MAX_UNPACKED = 4 * 1024 * 1024
@@ -47,7 +47,8 @@ export function sealEvent(stream: string, event: NewEvent<EverpostEvent>, keyrin
   const { payload, text } = takeText(event)
   const sections = (event.data as { sections?: Record<string, object> }).sections
   const d = sections ? { ...payload, sections: sealSections(sections, place, keyring) } : payload
-  const head = seal(key, place, Buffer.from(JSON.stringify({ d, m: event.metadata })))
+  // Sealed sections look like noise: nothing to gain by packing them.
+  const head = seal(key, place, Buffer.from(JSON.stringify({ d, m: event.metadata })), sections === undefined)
   const body = text ? seal(key, `${place}|text`, Buffer.from(text)) : undefined
   const data = Buffer.allocUnsafe(5 + head.length + (body?.length ?? 0))
   data[0] = VERSION
@@ -123,8 +124,8 @@ function nonce(): Buffer {
   return noise.subarray(used, (used += NONCE))
 }
 
-function seal(key: Uint8Array, place: string, plain: Buffer): Buffer {
-  const packed = plain.length >= WORTH_PACKING ? zstdCompressSync(plain, PACKING) : undefined
+function seal(key: Uint8Array, place: string, plain: Buffer, packable = true): Buffer {
+  const packed = packable && plain.length >= WORTH_PACKING ? zstdCompressSync(plain, PACKING) : undefined
   const smaller = packed && packed.length < plain.length
   const iv = nonce()
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place))

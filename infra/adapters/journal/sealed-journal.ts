@@ -1,4 +1,6 @@
 // The journal of commands and the event source of projections, over any event store: seals, chunks, opens, upcasts.
+
+import type { StagedBlob } from '../../../commands/ports/blob-store.ts'
 import type {
   Append,
   AppendResult,
@@ -77,11 +79,21 @@ export class SealedJournal extends SealedSource implements Journal {
     return last as AppendResult
   }
 
-  async appendAll(appends: readonly JournalAppend[]): Promise<readonly AppendResult[]> {
+  async appendAll(
+    appends: readonly JournalAppend[],
+    { after = [] }: { readonly after?: readonly StagedBlob[] } = {},
+  ): Promise<readonly AppendResult[]> {
     const chunked = appends.map((append) => this.#chunks(append))
+    const durable = Promise.all(after.map((blob) => blob.durable))
     if (this.#store.appendAtomically && chunked.every((chunks) => chunks.length === 1)) {
-      return this.#store.appendAtomically(chunked.map((chunks) => chunks[0] as Append))
+      const ordered = this.#store.ordersBlobs === true
+      if (!ordered) await durable
+      const options = ordered && after.length > 0 ? { blobs: after.map(({ ref }) => ref.id) } : {}
+      const together = chunked.map((chunks) => chunks[0] as Append)
+      const [results] = await Promise.all([this.#store.appendAtomically(together, options), durable])
+      return results
     }
+    await durable
     const results: AppendResult[] = []
     for (const append of appends) results.push(await this.append(append))
     return results

@@ -26,6 +26,8 @@ export type StorageRequest =
       readonly op: 'append'
       readonly seq: number
       readonly appends: readonly PackedAppend[]
+      /** Blobs that must be there for the appends to happen. */
+      readonly blobs?: readonly string[]
       readonly bytes: Uint8Array
     }
   | { readonly op: 'put'; readonly seq: number; readonly id: string; readonly bytes: Uint8Array }

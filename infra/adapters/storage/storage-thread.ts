@@ -68,7 +68,8 @@ export class StorageThread {
     const seq = this.#seq++
     return new Promise((resolve, reject) => {
       this.#waiting.set(seq, { resolve, reject })
-      if (this.#outbox.length === 0) queueMicrotask(() => this.#post())
+      // One post for all that this turn of the event loop asks: waking the other thread costs more than the message.
+      if (this.#outbox.length === 0) setImmediate(() => this.#post())
       this.#outbox.push({ ...call, seq } as StorageRequest)
       if (bytes && bytes.length > 0) this.#transfers.push(bytes.buffer as ArrayBuffer)
     })

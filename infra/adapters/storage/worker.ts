@@ -43,7 +43,7 @@ port.on('message', (first: StorageRequest[]) => {
   }
   const replies: StorageReply[] = []
   storeBlobs(requests, replies)
-  const appends = requests.filter((request) => request.op === 'append')
+  const appends = requests.filter((request) => request.op === 'append').filter((request) => hasBlobs(request, replies))
   if (appends.length > 0 && log) {
     const outcomes = log.commit(appends.map((request) => unpack(request.appends, request.bytes)))
     outcomes.forEach((outcome, i) => {
@@ -56,6 +56,16 @@ port.on('message', (first: StorageRequest[]) => {
   port.postMessage({ replies, head: log?.head ?? 0 } satisfies StorageRound)
   if (closing) port.close()
 })
+
+/** An append that names blobs happens only when they are stored; otherwise it is answered here. */
+function hasBlobs(request: Extract<StorageRequest, { op: 'append' }>, replies: StorageReply[]): boolean {
+  const missing = request.blobs?.find((id) => !packs?.has(id))
+  if (missing === undefined) return true
+  replies.push(
+    failure(request.seq, new EventStoreError('unavailable', `Blob ${missing} of this append was not stored`)),
+  )
+  return false
+}
 
 /** Everything but appends; what became durable only by the shared sync is answered after it. */
 function storeBlobs(requests: readonly StorageRequest[], replies: StorageReply[]): void {
