@@ -1,0 +1,182 @@
+import { Archive, Check, Mail, MailOpen, Paperclip, Star, Trash2 } from 'lucide-react'
+import { type DragEvent, type MouseEvent, memo } from 'react'
+import { useMailbox } from '../../app/context.ts'
+import { ANSWERED, isStarred, isUnread, type Message } from '../../data/types.ts'
+import type { Highlights } from '../../data/view.ts'
+import { t } from '../../i18n/index.ts'
+import { Marked } from '../../search/Marked.tsx'
+import { Avatar } from '../../ui/Avatar.tsx'
+import { IconButton } from '../../ui/Button.tsx'
+import { briefNames, fullDate, personName, shortDate } from '../../ui/format.ts'
+
+export interface RowEvents {
+  click(id: string, event: MouseEvent): void
+  tick(id: string, event: MouseEvent): void
+  act(id: string, what: 'archive' | 'trash' | 'read' | 'star'): void
+  drag(id: string, event: DragEvent): void
+}
+
+interface RowProps {
+  readonly id: string
+  readonly index: number
+  readonly top: number
+  readonly isCursor: boolean
+  readonly isOpen: boolean
+  readonly isTicked: boolean
+  readonly showRecipient: boolean
+  readonly folderTag: string | undefined
+  readonly highlights: Highlights | undefined
+  readonly events: RowEvents
+  /** Changes at midnight and with the language, so that dates are written anew. */
+  readonly epoch: string
+}
+
+export const MessageRow = memo(function MessageRow(props: RowProps) {
+  const { id, index, top, isCursor, isOpen, isTicked, highlights, events } = props
+  const message = useMailbox((mailbox) => mailbox.message(id))
+  if (!message) return <PlaceholderRow index={index} top={top} />
+  const unread = isUnread(message)
+  const starred = isStarred(message)
+  const who = correspondents(message, props.showRecipient)
+  const lead = props.showRecipient ? message.to[0] : message.from[0]
+  const subject = message.subject || t('noSubject')
+  const classes = ['row', unread && 'unread', isOpen && 'open', isTicked && 'ticked', isCursor && 'cursor']
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the dispatcher opens the cursor row on Enter
+    <div
+      role="row"
+      aria-rowindex={index + 1}
+      aria-selected={isTicked || isOpen}
+      aria-label={rowName(message, who, subject)}
+      tabIndex={isCursor ? 0 : -1}
+      data-id={id}
+      className={classes.filter(Boolean).join(' ')}
+      style={{ transform: `translateY(${top}px)` }}
+      draggable
+      onDragStart={(event) => events.drag(id, event)}
+      onClick={(event) => events.click(id, event)}
+    >
+      <div role="gridcell" className="row-tick">
+        <button
+          type="button"
+          tabIndex={-1}
+          aria-label={t('select')}
+          aria-pressed={isTicked}
+          className="tick"
+          onClick={(event) => {
+            event.stopPropagation()
+            events.tick(id, event)
+          }}
+        >
+          <Avatar name={personName(lead) || '?'} seed={lead?.address ?? ''} />
+          <span className="tick-mark">{isTicked && <Check size={16} strokeWidth={2.5} aria-hidden="true" />}</span>
+        </button>
+      </div>
+      <div role="gridcell" className="row-body">
+        <span className="row-dot" />
+        <span className="row-who">{who}</span>
+        <span className="row-text">
+          <span className="row-subject">
+            {highlights && highlights.subject.length > 0 ? <Marked fragments={highlights.subject} /> : subject}
+          </span>
+          <span className="row-snippet">
+            {highlights && highlights.snippet.length > 0 ? <Marked fragments={highlights.snippet} /> : message.snippet}
+          </span>
+        </span>
+        <span className="row-meta">
+          {props.folderTag && <span className="tag">{props.folderTag}</span>}
+          {message.flags.includes(ANSWERED) && <span className="row-answered" title={t('reply')} />}
+          {message.hasAttachment && <Paperclip size={14} strokeWidth={1.75} aria-hidden="true" />}
+          {starred && <Star size={14} className="star-on" fill="currentColor" aria-hidden="true" />}
+        </span>
+        <time className="row-date" dateTime={message.receivedAt} title={fullDate(message.receivedAt)}>
+          {shortDate(message.receivedAt)}
+        </time>
+      </div>
+      <div role="gridcell" className="row-actions">
+        <RowAction
+          events={events}
+          id={id}
+          what="star"
+          label={starred ? t('unstar') : t('star')}
+          icon={Star}
+          filled={starred}
+        />
+        <RowAction events={events} id={id} what="archive" label={t('archive')} icon={Archive} />
+        <RowAction events={events} id={id} what="trash" label={t('delete')} icon={Trash2} />
+        <RowAction
+          events={events}
+          id={id}
+          what="read"
+          label={unread ? t('markRead') : t('markUnread')}
+          icon={unread ? MailOpen : Mail}
+        />
+      </div>
+    </div>
+  )
+})
+
+interface RowActionProps {
+  readonly events: RowEvents
+  readonly id: string
+  readonly what: 'archive' | 'trash' | 'read' | 'star'
+  readonly label: string
+  readonly icon: typeof Star
+  readonly filled?: boolean
+}
+
+function RowAction({ events, id, what, label, icon, filled }: RowActionProps) {
+  return (
+    <IconButton
+      icon={icon}
+      label={label}
+      tabIndex={-1}
+      {...(filled ? { filled } : {})}
+      onClick={(event) => {
+        event.stopPropagation()
+        events.act(id, what)
+      }}
+    />
+  )
+}
+
+export function PlaceholderRow({ index, top }: { readonly index: number; readonly top: number }) {
+  return (
+    // biome-ignore lint/a11y/useFocusableInteractive: nothing to do with a row that is not here yet
+    <div
+      role="row"
+      aria-rowindex={index + 1}
+      aria-label={t('loading')}
+      className="row placeholder"
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <div role="gridcell" className="row-tick">
+        <span className="bone round" />
+      </div>
+      <div role="gridcell" className="row-body">
+        <span className={`bone line w${index % 4}`} />
+        <span className={`bone line w${4 + (index % 3)}`} />
+      </div>
+    </div>
+  )
+}
+
+function correspondents(message: Message, recipients: boolean): string {
+  if (recipients) {
+    return t('toName', { name: briefNames(message.to) || t('noRecipient') })
+  }
+  return briefNames(message.from) || t('noSender')
+}
+
+function rowName(message: Message, who: string, subject: string): string {
+  return [
+    isUnread(message) ? t('unread') : '',
+    isStarred(message) ? t('starred') : '',
+    who,
+    subject,
+    message.hasAttachment ? t('hasAttachment') : '',
+    shortDate(message.receivedAt),
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
