@@ -128,7 +128,7 @@ const SETTLE_EVERY = 64
 
 /** Runs until the signal aborts (or `until` is reached), through clean ends and errors of the source. */
 export async function run(
-  source: EventSource,
+  source: Pick<EventSource, 'subscribe'>,
   projections: readonly Projection[],
   signal: AbortSignal,
   options: RuntimeOptions = {},
@@ -153,7 +153,7 @@ export async function run(
 }
 
 async function follow(
-  source: EventSource,
+  source: Pick<EventSource, 'subscribe'>,
   projections: readonly Projection[],
   signal: AbortSignal,
   options: RuntimeOptions,

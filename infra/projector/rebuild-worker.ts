@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { earliest, run } from '../../projections/runtime.ts'
 import { openEventSource, type SourceConfig } from '../adapters/journal/open-source.ts'
+import { DecodedSource } from './decoded-source.ts'
 import type { Compared, FromRebuild, RebuildConfig, ToRebuild } from './messages.ts'
 import type { RebuildProgress } from './projectors.ts'
 import { engineOf, type OpenedProjection } from './registry.ts'
@@ -13,6 +14,8 @@ const port = parentPort
 if (port === null) throw new Error('This file is the entry of a worker thread.')
 const say = (message: FromRebuild): void => port.postMessage(message)
 const source = await openEventSource(config.source as SourceConfig)
+/** Reads and opens events on another core while this thread applies them. */
+const decoded = new DecodedSource(config.source)
 const began = performance.now()
 const label = config.names.join(', ')
 let events = 0
@@ -31,7 +34,7 @@ function progress(phase: RebuildProgress['phase']): void {
 const inbox: ToRebuild[] = []
 let wake: (() => void) | undefined
 port.on('message', (message: ToRebuild) => {
-  if (message.type === 'poke') source.poke()
+  if (message.type === 'poke') decoded.poke()
   else {
     inbox.push(message)
     wake?.()
@@ -53,7 +56,7 @@ async function catchUp(opened: readonly OpenedProjection[], phase: RebuildProgre
   const head = (await source.head()) ?? 0n
   let told = 0
   await run(
-    source,
+    decoded,
     opened.map((each) => each.projection),
     stop.signal,
     {
@@ -81,7 +84,7 @@ async function catchUp(opened: readonly OpenedProjection[], phase: RebuildProgre
 async function reach(opened: readonly OpenedProjection[], position: bigint | undefined): Promise<void> {
   if (position === undefined) return
   const projections = opened.map((each) => each.projection)
-  await run(source, projections, new AbortController().signal, {
+  await run(decoded, projections, new AbortController().signal, {
     batchSize: BATCH,
     once: true,
     until: position,
@@ -96,6 +99,7 @@ async function rebuild(): Promise<void> {
   let opened = generations.map(({ name, path }) => engineOf(name).open(path, 'fill'))
   await catchUp(opened, 'filling')
   progress('indexing')
+  const filled = opened.map((each) => each.projection.applied())
   for (const each of opened) each.file.finish()
   opened = generations.map(({ name, path }) => engineOf(name).open(path, 'live'))
   await catchUp(opened, 'catching-up')
@@ -118,7 +122,7 @@ async function rebuild(): Promise<void> {
         const projection = opened[i]?.projection
         const compared = {
           name,
-          events: projection?.applied() ?? 0,
+          events: (filled[i] ?? 0) + (projection?.applied() ?? 0),
           seconds,
           digest: own.digest(),
           previousDigest: old?.digest(),
@@ -134,6 +138,7 @@ async function rebuild(): Promise<void> {
       await reach(opened, message.position)
       progress('switching')
       for (const each of opened) each.file.close()
+      await decoded.close()
       await source.close()
       say({ type: 'finished' })
       port?.close()

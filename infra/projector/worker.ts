@@ -5,6 +5,7 @@ import { earliest, type HandledBatch, type RuntimeOptions, run } from '../../pro
 import { openEventSource, type SourceConfig } from '../adapters/journal/open-source.ts'
 import { Catalog } from '../adapters/views/catalog.ts'
 import { isDamage, UnusableView } from '../adapters/views/sqlite-file.ts'
+import { DecodedSource } from './decoded-source.ts'
 import type { Answer, FromWorker, ToWorker, WorkerConfig } from './messages.ts'
 import type { ProjectionStatus } from './projectors.ts'
 import { engineOf, type OpenedProjection } from './registry.ts'
@@ -112,12 +113,11 @@ async function follow(group: readonly Running[], signal: AbortSignal): Promise<v
       phase.abort()
     },
   }
-  await run(
-    source,
-    group.map((view) => view.projection),
-    signal,
-    options,
-  )
+  // Filling is much work at once: opening events then has a thread of its own.
+  const decoded = group.some((view) => view.filling) ? new DecodedSource(config.source) : undefined
+  const projections = group.map((view) => view.projection)
+  await run(decoded ?? source, projections, signal, options)
+  await decoded?.close()
 }
 
 let announced = false
