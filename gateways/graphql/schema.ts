@@ -1,0 +1,20 @@
+// The GraphQL schema. Importing a file of types adds them to the builder; the order here is the order of the printed schema.
+import { type GraphQLSchema, printSchema } from 'graphql'
+import { builder } from './builder.ts'
+import './types/account.ts'
+import './types/folder.ts'
+import './types/connection.ts'
+import './types/message.ts'
+import './types/search.ts'
+import './types/history.ts'
+import './types/snapshot.ts'
+import './types/submission.ts'
+import './mutations/send.ts'
+import './mutations/messages.ts'
+import './mutations/folders.ts'
+import './types/subscription.ts'
+
+export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
+
+export const printedSchema = (): string =>
+  `# Generated from the types in this folder: node gateways/graphql/print.ts\n\n${printSchema(schema)}\n`
