@@ -1,6 +1,7 @@
 // The context of one request, or of one operation of a connection.
-import type { SignedIn } from '../session/sessions.ts'
+
 import type { Subscriptions } from '../realtime/subscriptions.ts'
+import type { SignedIn } from '../session/sessions.ts'
 import { MessageContents } from '../web/message-contents.ts'
 import type { WebServices } from '../web/services.ts'
 import type { GraphqlContext } from './builder.ts'
@@ -23,4 +24,3 @@ export function contextFor(
     signal,
   }
 }
-

@@ -3,10 +3,10 @@ import {
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
-  getNamedType,
   GraphQLError,
   type GraphQLOutputType,
   type GraphQLSchema,
+  getNamedType,
   isListType,
   isNonNullType,
   isObjectType,
@@ -71,7 +71,12 @@ export function shapeErrors(document: DocumentNode): readonly GraphQLError[] {
   if (deepest > most) errors.push(refuse('TOO_DEEP', `A query nests at most ${most} fields.`))
   for (const [name, count] of aliases)
     if (count > MAX_ALIASES)
-      errors.push(refuse('TOO_MANY_ALIASES', `A document asks for a field under at most ${MAX_ALIASES} names: ${name} has ${count}.`))
+      errors.push(
+        refuse(
+          'TOO_MANY_ALIASES',
+          `A document asks for a field under at most ${MAX_ALIASES} names: ${name} has ${count}.`,
+        ),
+      )
   return errors
 }
 

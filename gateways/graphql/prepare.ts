@@ -22,7 +22,9 @@ export interface Prepared {
   readonly variables: Readonly<Record<string, unknown>>
 }
 
-export type Preparation = { readonly ok: true; readonly prepared: Prepared } | { readonly ok: false; readonly errors: readonly GraphQLError[] }
+export type Preparation =
+  | { readonly ok: true; readonly prepared: Prepared }
+  | { readonly ok: false; readonly errors: readonly GraphQLError[] }
 
 interface KnownDocument {
   readonly document: DocumentNode
@@ -44,8 +46,10 @@ export function prepare(params: unknown): Preparation {
     return failed('BAD_REQUEST', 'A request is an object with a query.')
   const { query, variables, operationName, extensions, ...others } = params as Record<string, unknown>
   const stranger = Object.keys(others)[0]
-  if (stranger !== undefined) return failed('BAD_REQUEST', `A request has no field ${JSON.stringify(stranger.slice(0, 50))}.`)
-  if (typeof query !== 'string' || query.trim() === '') return failed('BAD_REQUEST', 'The field query must be a GraphQL document.')
+  if (stranger !== undefined)
+    return failed('BAD_REQUEST', `A request has no field ${JSON.stringify(stranger.slice(0, 50))}.`)
+  if (typeof query !== 'string' || query.trim() === '')
+    return failed('BAD_REQUEST', 'The field query must be a GraphQL document.')
   if (query.length > MAX_QUERY) return failed('TOO_LONG', `A document takes at most ${MAX_QUERY} characters.`)
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string')
     return failed('BAD_REQUEST', 'The field operationName must be text.')
@@ -58,12 +62,14 @@ export function prepare(params: unknown): Preparation {
   const { document, plans } = found as KnownDocument
   const operation = getOperationAST(document, operationName ?? undefined)
   if (!operation)
-    return failed('BAD_REQUEST', operationName ? 'The document has no such operation.' : 'Name one of the operations in operationName.')
+    return failed(
+      'BAD_REQUEST',
+      operationName ? 'The document has no such operation.' : 'Name one of the operations in operationName.',
+    )
   const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variables as Record<string, unknown>, {
     maxErrors: 5,
   })
-  if (coerced.errors)
-    return { ok: false, errors: coerced.errors.map((error) => coded(error, 'BAD_USER_INPUT')) }
+  if (coerced.errors) return { ok: false, errors: coerced.errors.map((error) => coded(error, 'BAD_USER_INPUT')) }
   if (costOf(schema, document, operation, coerced.coerced) > MAX_COST)
     return failed('TOO_COSTLY', 'The query asks for too much at once: take smaller pages or fewer fields.')
   const name = operation.name?.value ?? ''
@@ -90,8 +96,14 @@ function documentOf(query: string): KnownDocument | GraphQLError[] {
     // A document nested deeper than the parser's stack.
     return [new GraphQLError('The document nests too deeply.', { extensions: { code: 'TOO_DEEP' } })]
   }
-  if (document.definitions.some((definition) => definition.kind !== Kind.OPERATION_DEFINITION && definition.kind !== Kind.FRAGMENT_DEFINITION))
-    return [new GraphQLError('A document holds operations and fragments only.', { extensions: { code: 'BAD_REQUEST' } })]
+  if (
+    document.definitions.some(
+      (definition) => definition.kind !== Kind.OPERATION_DEFINITION && definition.kind !== Kind.FRAGMENT_DEFINITION,
+    )
+  )
+    return [
+      new GraphQLError('A document holds operations and fragments only.', { extensions: { code: 'BAD_REQUEST' } }),
+    ]
   const errors = validate(schema, document, undefined, { maxErrors: 10 })
   if (errors.length > 0) return errors.map((error) => coded(error, 'GRAPHQL_VALIDATION_FAILED'))
   const shape = shapeErrors(document)

@@ -1,8 +1,10 @@
 // /graphql over HTTP: POST and GET by yoga, subscriptions as server-sent events; lists by the shorter way, from the hot cache.
+import { Readable } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type ExecutionResult, GraphQLError, OperationTypeNode } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
+import type { Subscriptions } from '../realtime/subscriptions.ts'
 import { clientOf, requireSession } from '../session/request-session.ts'
 import type { SignedIn } from '../session/sessions.ts'
 import { ProblemError } from '../web/problem.ts'
@@ -14,7 +16,6 @@ import { toCode, toGraphqlError } from './errors.ts'
 import { MAX_BATCH } from './limits.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import { schema } from './schema.ts'
-import type { Subscriptions } from '../realtime/subscriptions.ts'
 
 export const MAX_BODY = 1024 * 1024
 const TIMEOUT_MS = 30_000
@@ -36,7 +37,7 @@ export function graphqlRoute(
 ): void {
   const report = (error: unknown, request: FastifyRequest) =>
     services.deps.onError?.(error, { requestId: request.id, route: '/graphql' })
-  const yoga = makeYoga(services, subscriptions, report)
+  const yoga = makeYoga(services, subscriptions)
 
   void app.register(async (scope) => {
     // Kept as text: the same text under the same revision has the same answer.
@@ -91,8 +92,7 @@ export function graphqlRoute(
       }
       const withBody = request as unknown as { body: unknown }
       withBody.body = params
-      await byYoga(yoga, request, reply, { request_: request, who, prepared })
-      return reply
+      return byYoga(yoga, request, reply, { request_: request, who, prepared })
     })
 
     const answerGet = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -102,8 +102,7 @@ export function graphqlRoute(
       const prepared = prepareAll([{ query, variables: values, operationName }])
       if (prepared[0]?.operation.operation === OperationTypeNode.MUTATION)
         throw new ProblemError(405, 'method-not-allowed', 'A mutation needs POST.')
-      await byYoga(yoga, request, reply, { request_: request, who, prepared })
-      return reply
+      return byYoga(yoga, request, reply, { request_: request, who, prepared })
     }
     scope.route({ method: 'GET', url: '/graphql', handler: answerGet, wsHandler: acceptSocket })
   })
@@ -159,18 +158,19 @@ async function byYoga(
   request: FastifyRequest,
   reply: FastifyReply,
   context: YogaContext,
-): Promise<void> {
-  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
-  reply.raw.setHeader('cache-control', 'no-store')
-  reply.hijack()
-  await yoga.handleNodeRequestAndResponse(request as never, reply.raw, context as never)
+): Promise<FastifyReply> {
+  const response: Response = await yoga.handleNodeRequestAndResponse(request as never, reply.raw, context as never)
+  void reply.status(response.status)
+  for (const [name, value] of response.headers) if (name !== 'connection') void reply.header(name, value)
+  void reply.header('cache-control', 'no-store')
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return reply.send(await response.text())
+  // Pulled as fast as the client takes it; ends the subscription when the client goes.
+  return reply.send(
+    Readable.from(response.body as AsyncIterable<Uint8Array>, { objectMode: false, highWaterMark: 16_384 }),
+  )
 }
 
-function makeYoga(
-  services: WebServices,
-  subscriptions: Subscriptions,
-  report: (error: unknown, request: FastifyRequest) => void,
-) {
+function makeYoga(services: WebServices, subscriptions: Subscriptions) {
   /** Parsing, validating and measuring are done: yoga gets the result. */
   const prepared: Plugin<YogaContext> = {
     onParse({ context, params, setParsedDocument }) {
@@ -213,7 +213,12 @@ async function withTimeout<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new GraphQLError('The query took too long: ask for less at once.', { extensions: { code: toCode('timeout'), http: { status: 503 } } })),
+      () =>
+        reject(
+          new GraphQLError('The query took too long: ask for less at once.', {
+            extensions: { code: toCode('timeout'), http: { status: 503 } },
+          }),
+        ),
       TIMEOUT_MS,
     )
   })

@@ -25,7 +25,9 @@ const MAX_MESSAGES = 100
 const RETRY_MS = 10
 
 export type FollowPorts = Pick<WebDependencies, 'journal' | 'source' | 'onApplied'> & {
-  readonly views: { readonly mailbox: Pick<WebDependencies['views']['mailbox'], 'accountRevision' | 'messagesById' | 'folders'> }
+  readonly views: {
+    readonly mailbox: Pick<WebDependencies['views']['mailbox'], 'accountRevision' | 'messagesById' | 'folders'>
+  }
 }
 
 /**
@@ -46,7 +48,9 @@ export async function* followMailbox(
   try {
     let cursor = options.after ?? (await mailbox.accountRevision(account)) ?? -1n
     if (options.after !== undefined && cursor > ((await ports.journal.lastRevision(mailboxStream(account))) ?? -1n))
-      throw new ProblemError(422, 'no-such-revision', 'The mailbox has no such revision: read it afresh.', { field: 'after' })
+      throw new ProblemError(422, 'no-such-revision', 'The mailbox has no such revision: read it afresh.', {
+        field: 'after',
+      })
     while (!bell.over) {
       bell.reset()
       const shown = (await mailbox.accountRevision(account)) ?? -1n
@@ -104,7 +108,10 @@ async function toChanges(
   })
 }
 
-function concerned(event: MailboxEvent): { readonly messageIds: readonly string[]; readonly folderIds: readonly string[] } {
+function concerned(event: MailboxEvent): {
+  readonly messageIds: readonly string[]
+  readonly folderIds: readonly string[]
+} {
   switch (event.type) {
     case 'FolderCreated':
     case 'FolderRenamed':

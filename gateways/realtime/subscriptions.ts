@@ -10,7 +10,11 @@ export class Subscriptions {
   open(session: string): () => void {
     const count = (this.#open.get(session) ?? 0) + 1
     if (count > MAX_SUBSCRIPTIONS)
-      throw new ProblemError(429, 'too-many-subscriptions', `A session takes at most ${MAX_SUBSCRIPTIONS} subscriptions.`)
+      throw new ProblemError(
+        429,
+        'too-many-subscriptions',
+        `A session takes at most ${MAX_SUBSCRIPTIONS} subscriptions.`,
+      )
     this.#open.set(session, count)
     let closed = false
     return () => {

@@ -5,9 +5,9 @@ import type { FastifyRequest } from 'fastify'
 import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError, subscribe } from 'graphql'
 import { CloseCode, makeServer, type Server, type SubscribePayload } from 'graphql-ws'
 import type { GraphqlContext } from '../graphql/builder.ts'
+import { contextFor } from '../graphql/context.ts'
 import { toGraphqlError } from '../graphql/errors.ts'
 import { prepare } from '../graphql/prepare.ts'
-import { contextFor } from '../graphql/context.ts'
 import { schema } from '../graphql/schema.ts'
 import { clientOf, isSameOrigin, tokenOf } from '../session/request-session.ts'
 import type { SignedIn } from '../session/sessions.ts'
@@ -105,12 +105,17 @@ export class WebSockets {
   async #signIn(connection: Connection, params: Record<string, unknown> | undefined): Promise<boolean> {
     const { authorization, token } = params ?? {}
     const bearer =
-      typeof token === 'string' ? token : typeof authorization === 'string' ? authorization.replace(/^Bearer +/i, '') : undefined
+      typeof token === 'string'
+        ? token
+        : typeof authorization === 'string'
+          ? authorization.replace(/^Bearer +/i, '')
+          : undefined
     const given = bearer === undefined ? tokenOf(connection.request) : undefined
     // A page of another site may open a socket with our cookie: only our own pages may use it.
     if (given?.from === 'cookie' && !isSameOrigin(connection.request)) return false
     connection.token = bearer ?? given?.token
-    connection.who = connection.token === undefined ? undefined : await this.#services.sessions.signedIn(connection.token)
+    connection.who =
+      connection.token === undefined ? undefined : await this.#services.sessions.signedIn(connection.token)
     if (!connection.who) return false
     const account = connection.who.account.id
     let count = 0
@@ -131,7 +136,11 @@ export class WebSockets {
     }
     connection.who = who
     if (Object.keys(running).length > MAX_OPERATIONS)
-      return [new GraphQLError(`A connection runs at most ${MAX_OPERATIONS} operations at once.`, { extensions: { code: 'TOO_MANY_OPERATIONS' } })]
+      return [
+        new GraphQLError(`A connection runs at most ${MAX_OPERATIONS} operations at once.`, {
+          extensions: { code: 'TOO_MANY_OPERATIONS' },
+        }),
+      ]
     const { query, variables, operationName } = params
     const result = prepare({ query, variables, operationName })
     if (!result.ok) return result.errors

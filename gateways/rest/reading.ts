@@ -1,9 +1,9 @@
 // GET /folders, /folders/{id}/message, /message/{id} with its raw bytes, files and history, and the signed /body and /part.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AccountId } from '../../domain/log.ts'
-import { attachmentUrl } from '../graphql/types/message.ts'
-import { checkPage, readFilter } from '../graphql/types/connection.ts'
 import { isoTime } from '../graphql/builder.ts'
+import { checkPage, readFilter } from '../graphql/types/connection.ts'
+import { attachmentUrl } from '../graphql/types/message.ts'
 import { requireSession } from '../session/request-session.ts'
 import { bodyPage } from '../web/body-page.ts'
 import { badField, parseInstant } from '../web/fields.ts'

@@ -1,12 +1,23 @@
 // Rows as REST shows them.
-import { isoTime } from '../graphql/builder.ts'
+
 import type { MailAddress } from '../../domain/mail/structure.ts'
 import type { FolderRow, MessageRow } from '../../projections/queries.ts'
+import { isoTime } from '../graphql/builder.ts'
 
 export const addresses = (list: readonly MailAddress[]) =>
   list.map(({ name, address }) => ({ name: name ?? null, address }))
 
-export const folderItem = ({ id, name, parentId, role, total, unread, uidValidity, uidNext, subscribed }: FolderRow) => ({
+export const folderItem = ({
+  id,
+  name,
+  parentId,
+  role,
+  total,
+  unread,
+  uidValidity,
+  uidNext,
+  subscribed,
+}: FolderRow) => ({
   id,
   name,
   parentId,

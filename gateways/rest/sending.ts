@@ -7,7 +7,6 @@ import { cleanFilename } from '../../domain/mail/attachments.ts'
 import type { ComposeAddress, ComposeAttachment } from '../../domain/mail/compose.ts'
 import { checkCommandId } from '../graphql/mutations/send.ts'
 import { clientOf, requireSession } from '../session/request-session.ts'
-import type { SignedIn } from '../session/sessions.ts'
 import { MAX_UPLOAD } from '../web/dependencies.ts'
 import { badField, bodyFields, Fields } from '../web/fields.ts'
 import { MAX_ATTACHMENTS, MAX_RAW, type OutgoingMessage } from '../web/outgoing.ts'
@@ -162,7 +161,10 @@ function readMessage(fields: Fields): OutgoingMessage {
 /** `{id}` of an upload, or a small file itself: `{filename, contentType, content}` with base64 content. */
 function readAttachment(value: unknown, uploads: string[]): ComposeAttachment[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw badField('attachments', 'An attachment is an id of POST /attachments, or an object with filename, contentType and content.')
+    throw badField(
+      'attachments',
+      'An attachment is an id of POST /attachments, or an object with filename, contentType and content.',
+    )
   const fields = new Fields(value as Record<string, unknown>)
   const id = fields.optionalText('id', { max: 4000 })
   if (id !== undefined) {
@@ -170,7 +172,8 @@ function readAttachment(value: unknown, uploads: string[]): ComposeAttachment[] 
     return []
   }
   const content = fields.text('content', { max: MAX_JSON })
-  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(content)) throw badField('attachments', 'The content of an attachment must be base64.')
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(content))
+    throw badField('attachments', 'The content of an attachment must be base64.')
   return [
     {
       filename: cleanFilename(fields.text('filename', { max: 300 })) || 'attachment',
@@ -193,7 +196,8 @@ function readAddresses(fields: Fields, name: string): readonly ComposeAddress[] 
     const shown = entry.optionalText('name', { max: 500 })
     return [{ address: entry.text('address', { max: 700 }), ...(shown ? { name: shown } : {}) }]
   })
-  if (found.length > MAX_RECIPIENTS) throw badField(name, `The field ${name} takes at most ${MAX_RECIPIENTS} addresses.`)
+  if (found.length > MAX_RECIPIENTS)
+    throw badField(name, `The field ${name} takes at most ${MAX_RECIPIENTS} addresses.`)
   return found
 }
 
@@ -212,7 +216,8 @@ async function readForm(request: FastifyRequest): Promise<OutgoingMessage> {
       files.push({ filename: cleanFilename(part.filename ?? '') || 'attachment', type: typeOf(part.mimetype), bytes })
       continue
     }
-    if (part.fieldnameTruncated || part.valueTruncated) throw new ProblemError(413, 'too-large', 'A field of the form is too long.')
+    if (part.fieldnameTruncated || part.valueTruncated)
+      throw new ProblemError(413, 'too-large', 'A field of the form is too long.')
     const name = part.fieldname.replace(/\[\]$/, '')
     const value = String(part.value)
     if (name === 'message') Object.assign(values, readJsonField(value))

@@ -38,8 +38,7 @@ export class Fields {
     const text = this.optionalText(name, { max: 40 })
     if (text === undefined) return undefined
     const time = parseInstant(text)
-    if (time === undefined)
-      throw wrong(name, `The field ${name} must be an instant such as 2026-03-01T09:00:00+09:00.`)
+    if (time === undefined) throw wrong(name, `The field ${name} must be an instant such as 2026-03-01T09:00:00+09:00.`)
     return time
   }
 }

@@ -120,20 +120,34 @@ export async function createWebGateway(deps: WebDependencies): Promise<WebGatewa
 }
 
 /** Addresses that are never the web app's. */
-const API = /^\/(?:graphql|session|account|folders|message|attachments|body|part|metrics|healthz|readyz|openapi\.json)(?:[/?]|$)/
+const API =
+  /^\/(?:graphql|session|account|folders|message|attachments|body|part|metrics|healthz|readyz|openapi\.json)(?:[/?]|$)/
 
 function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof BadCursor) return { status: 400, code: 'bad-cursor', detail: error.message, field: 'after' }
-  if (error instanceof BlobError && error.code === 'not-found') return { status: 404, code: 'gone', detail: error.message }
+  if (error instanceof BlobError && error.code === 'not-found')
+    return { status: 404, code: 'gone', detail: error.message }
   const { statusCode, code, message } = error as Partial<FastifyError>
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    if (statusCode === 413) return { status: 413, code: 'too-large', detail: 'The request is larger than this address takes.' }
+    if (statusCode === 413)
+      return { status: 413, code: 'too-large', detail: 'The request is larger than this address takes.' }
     if (statusCode === 415)
       return { status: 415, code: 'media-type', detail: 'This address does not take such a Content-Type.' }
-    return { status: statusCode, code: (code ?? 'bad-request').toLowerCase().replace(/^fst_err_/, '').replaceAll('_', '-'), detail: message ?? 'The request cannot be read.' }
+    return {
+      status: statusCode,
+      code: (code ?? 'bad-request')
+        .toLowerCase()
+        .replace(/^fst_err_/, '')
+        .replaceAll('_', '-'),
+      detail: message ?? 'The request cannot be read.',
+    }
   }
-  if (code !== undefined && /^(?:ERR_|ECONNRESET|EPIPE)/.test(code) && /multipart|boundary|premature|end of/i.test(message ?? ''))
+  if (
+    code !== undefined &&
+    /^(?:ERR_|ECONNRESET|EPIPE)/.test(code) &&
+    /multipart|boundary|premature|end of/i.test(message ?? '')
+  )
     return { status: 400, code: 'bad-request', detail: 'The request ended before its body did.' }
   return { status: 500, code: 'internal', detail: 'Something went wrong here. It was noted; try again.' }
 }

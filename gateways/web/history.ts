@@ -81,7 +81,10 @@ function summarise(event: RecordedEvent, account: DirectoryRow, folders: readonl
     }
     case 'FlagsChanged': {
       const { add, remove } = event.data
-      const parts = [...add.map((flag) => MARKS[flag] ?? `Marked ${flag}`), ...remove.map((flag) => UNMARKS[flag] ?? `Took ${flag} away`)]
+      const parts = [
+        ...add.map((flag) => MARKS[flag] ?? `Marked ${flag}`),
+        ...remove.map((flag) => UNMARKS[flag] ?? `Took ${flag} away`),
+      ]
       return parts.join(', ') || 'Flags changed'
     }
     case 'MessageMoved':
@@ -107,7 +110,10 @@ function summarise(event: RecordedEvent, account: DirectoryRow, folders: readonl
     case 'AuditorAccessed':
       return 'Seen by an auditor'
     default:
-      return event.type.replace(/([a-z])([A-Z])/g, (_all, end: string, start: string) => `${end} ${start.toLowerCase()}`)
+      return event.type.replace(
+        /([a-z])([A-Z])/g,
+        (_all, end: string, start: string) => `${end} ${start.toLowerCase()}`,
+      )
   }
 }
 

@@ -1,5 +1,5 @@
 // What lists do not show of a message: content out of the log, read in batches, for one request and one account.
-import { isRedacted, mailboxStream, type AccountId, type Position } from '../../domain/log.ts'
+import { type AccountId, isRedacted, mailboxStream, type Position } from '../../domain/log.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 import type { WebDependencies } from './dependencies.ts'
 

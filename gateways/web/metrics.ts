@@ -28,19 +28,25 @@ export class RequestCounters {
     const seconds = milliseconds / 1000
     entry.count++
     entry.seconds += seconds
-    for (let i = BUCKETS.length - 1; i >= 0 && seconds <= (BUCKETS[i] as number); i--) entry.buckets[i] = (entry.buckets[i] as number) + 1
+    for (let i = BUCKETS.length - 1; i >= 0 && seconds <= (BUCKETS[i] as number); i--)
+      entry.buckets[i] = (entry.buckets[i] as number) + 1
   }
 
   lines(): readonly string[] {
-    const requests = ['# HELP everpost_http_requests_total Requests answered.', '# TYPE everpost_http_requests_total counter']
+    const requests = [
+      '# HELP everpost_http_requests_total Requests answered.',
+      '# TYPE everpost_http_requests_total counter',
+    ]
     const times = [
       '# HELP everpost_http_request_seconds Time from request to the end of the answer.',
       '# TYPE everpost_http_request_seconds histogram',
     ]
     for (const { method, route, statuses, buckets, count, seconds } of this.#routes.values()) {
       const labels = `method="${method}",route="${escapeLabel(route)}"`
-      for (const [status, n] of statuses) requests.push(`everpost_http_requests_total{${labels},status="${status}"} ${n}`)
-      buckets.forEach((n, i) => times.push(`everpost_http_request_seconds_bucket{${labels},le="${BUCKETS[i]}"} ${n}`))
+      for (const [status, n] of statuses)
+        requests.push(`everpost_http_requests_total{${labels},status="${status}"} ${n}`)
+      for (const [i, n] of buckets.entries())
+        times.push(`everpost_http_request_seconds_bucket{${labels},le="${BUCKETS[i]}"} ${n}`)
       times.push(`everpost_http_request_seconds_bucket{${labels},le="+Inf"} ${count}`)
       times.push(`everpost_http_request_seconds_sum{${labels}} ${seconds.toFixed(6)}`)
       times.push(`everpost_http_request_seconds_count{${labels}} ${count}`)
@@ -74,18 +80,50 @@ export function operationRoutes(
       ...projections.flatMap(({ name, state, lag, parkedCount }): Metric[] => {
         const labels = { projection: name }
         return [
-          { name: 'everpost_projection_lag_positions', help: 'Positions between view and head.', type: 'gauge', value: Number(lag.positions), labels },
-          { name: 'everpost_projection_lag_seconds', help: 'Age of the oldest event not yet in the view.', type: 'gauge', value: lag.seconds, labels },
-          { name: 'everpost_projection_parked_events', help: 'Events that could not be applied.', type: 'gauge', value: parkedCount, labels },
-          { name: 'everpost_projection_live', help: '1 when the view follows the log.', type: 'gauge', value: state === 'live' ? 1 : 0, labels },
+          {
+            name: 'everpost_projection_lag_positions',
+            help: 'Positions between view and head.',
+            type: 'gauge',
+            value: Number(lag.positions),
+            labels,
+          },
+          {
+            name: 'everpost_projection_lag_seconds',
+            help: 'Age of the oldest event not yet in the view.',
+            type: 'gauge',
+            value: lag.seconds,
+            labels,
+          },
+          {
+            name: 'everpost_projection_parked_events',
+            help: 'Events that could not be applied.',
+            type: 'gauge',
+            value: parkedCount,
+            labels,
+          },
+          {
+            name: 'everpost_projection_live',
+            help: '1 when the view follows the log.',
+            type: 'gauge',
+            value: state === 'live' ? 1 : 0,
+            labels,
+          },
         ]
       }),
-      { name: 'everpost_process_resident_bytes', help: 'Resident memory of this process.', type: 'gauge', value: process.memoryUsage.rss() },
+      {
+        name: 'everpost_process_resident_bytes',
+        help: 'Resident memory of this process.',
+        type: 'gauge',
+        value: process.memoryUsage.rss(),
+      },
       ...own(),
       ...(deps.metrics?.() ?? []),
     ]
     const text = [...renderMetrics(metrics), ...counters.lines(), ''].join('\n')
-    return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').header('cache-control', 'no-store').send(text)
+    return reply
+      .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+      .header('cache-control', 'no-store')
+      .send(text)
   })
 }
 

@@ -112,8 +112,15 @@ export class Outgoing {
     replaces: string | undefined,
   ): Promise<{ readonly messageId: string; readonly revision: Revision }> {
     if (replaces !== undefined) await this.#mustBeDraft(account, replaces)
-    const bcc = message.bcc.map(({ name, address }) => (name ? `"${name.replace(/["\\]/g, '')}" <${address}>` : address))
-    const { composed } = await this.#compose(account, context, message, bcc.length > 0 ? { [DRAFT_BCC]: bcc.join(', ') } : {})
+    const bcc = message.bcc.map(({ name, address }) =>
+      name ? `"${name.replace(/["\\]/g, '')}" <${address}>` : address,
+    )
+    const { composed } = await this.#compose(
+      account,
+      context,
+      message,
+      bcc.length > 0 ? { [DRAFT_BCC]: bcc.join(', ') } : {},
+    )
     const messageId = derivedId('draft', account.id, context.commandId)
     const events: MailboxEvent[] = [
       appendedEvent({
@@ -145,16 +152,20 @@ export class Outgoing {
     about: Pick<OutgoingMessage, 'sendAt' | 'inReplyTo' | 'forwardOf' | 'draftId'>,
   ): Promise<SentMessage> {
     const { sendAt, inReplyTo, forwardOf, draftId } = about
-    const outcome = await submitMessage({ journal: this.#deps.journal, directory: this.#deps.views.directory }, context, {
-      accountId: account.id,
-      mailFrom,
-      recipients,
-      ...composed,
-      ...(sendAt === undefined ? {} : { sendAt }),
-      ...(inReplyTo === undefined ? {} : { answers: inReplyTo }),
-      ...(forwardOf === undefined ? {} : { forwards: forwardOf }),
-      ...(draftId === undefined ? {} : { draftId }),
-    })
+    const outcome = await submitMessage(
+      { journal: this.#deps.journal, directory: this.#deps.views.directory },
+      context,
+      {
+        accountId: account.id,
+        mailFrom,
+        recipients,
+        ...composed,
+        ...(sendAt === undefined ? {} : { sendAt }),
+        ...(inReplyTo === undefined ? {} : { answers: inReplyTo }),
+        ...(forwardOf === undefined ? {} : { forwards: forwardOf }),
+        ...(draftId === undefined ? {} : { draftId }),
+      },
+    )
     if (!outcome.ok) throw new ProblemError(422, outcome.refusal.code, outcome.refusal.message)
     return outcome
   }
@@ -168,7 +179,11 @@ export class Outgoing {
     for (const field of ['to', 'cc', 'bcc'] as const) {
       message[field].forEach(({ address }, i) => {
         if (!normalizeAddress(address))
-          throw bad(`${field}[${i}]`, `${JSON.stringify(address.slice(0, 100))} is not an e-mail address.`, 'bad-address')
+          throw bad(
+            `${field}[${i}]`,
+            `${JSON.stringify(address.slice(0, 100))} is not an e-mail address.`,
+            'bad-address',
+          )
       })
     }
     const from = this.#identity(account, message.from)
@@ -198,7 +213,8 @@ export class Outgoing {
   }
 
   #identity(account: DirectoryRow, wanted: ComposeAddress | undefined): ComposeAddress {
-    if (wanted === undefined) return { address: account.address, ...(account.name === '' ? {} : { name: account.name }) }
+    if (wanted === undefined)
+      return { address: account.address, ...(account.name === '' ? {} : { name: account.name }) }
     const normal = normalizeAddress(wanted.address)?.address
     const own = account.addresses.some(({ address, kind }) => kind !== 'catch-all' && address === normal)
     if (normal === undefined || !own)
@@ -226,7 +242,8 @@ export class Outgoing {
     for (const { bytes } of given) room(bytes.length, 'attachments')
     for (const id of message.uploads) {
       const upload = this.#links.openUpload(account.id, id)
-      if (!upload) throw bad('attachmentIds', 'An attachment is unknown or too old: upload it again.', 'no-such-attachment')
+      if (!upload)
+        throw bad('attachmentIds', 'An attachment is unknown or too old: upload it again.', 'no-such-attachment')
       room(upload.blob.size, 'attachmentIds')
       const { filename, type, blob } = upload
       attachments.push({ filename, type, bytes: await this.#deps.blobs.read(blob) })

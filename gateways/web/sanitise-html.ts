@@ -25,7 +25,22 @@ const TAGS = [
   ...['center', 'cite', 'code', 'col', 'colgroup', 'dd', 'del', 'details', 'dfn', 'dir', 'div', 'dl', 'dt', 'em'],
   ...['figcaption', 'figure', 'font', 'footer', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'header', 'hr', 'i', 'img', 'ins'],
   ...['kbd', 'li', 'main', 'mark', 'nav', 'ol', 'p', 'pre', 'q', 'rp', 'rt', 'ruby', 's', 'samp', 'section', 'small'],
-  ...['span', 'strike', 'strong', 'sub', 'summary', 'sup', 'table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'time', 'tr'],
+  ...[
+    'span',
+    'strike',
+    'strong',
+    'sub',
+    'summary',
+    'sup',
+    'table',
+    'tbody',
+    'td',
+    'tfoot',
+    'th',
+    'thead',
+    'time',
+    'tr',
+  ],
   ...['tt', 'u', 'ul', 'var', 'wbr'],
 ]
 const ATTRIBUTES = {
@@ -180,7 +195,11 @@ function cleanValue(property: string, value: string, images: Pick<Images, 'allow
       return ' '
     })
   }
-  if (/[\\<>{}@;\x00-\x1f\x7f]|url|expression|javascript|vbscript|behaviou?r|binding|import|image-set|element\(|attr\(|var\(|env\(/i.test(rest))
+  if (
+    /[\\<>{}@;\x00-\x1f\x7f]|url|expression|javascript|vbscript|behaviou?r|binding|import|image-set|element\(|attr\(|var\(|env\(/i.test(
+      rest,
+    )
+  )
     return ''
   if (rest.length > 300) return ''
   if (property === 'display' && !DISPLAY.test(rest.replace(/\s*!important$/i, '').toLowerCase())) return ''

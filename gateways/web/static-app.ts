@@ -52,7 +52,11 @@ export class StaticApp {
     void reply.header('content-security-policy', APP_POLICY)
     if (!shown) {
       const status = isAsset ? 404 : 200
-      return reply.status(status).header('content-type', TYPES['.html']).header('cache-control', 'no-store').send(MISSING)
+      return reply
+        .status(status)
+        .header('content-type', TYPES['.html'])
+        .header('cache-control', 'no-store')
+        .send(MISSING)
     }
     const packed = /\bbr\b/.test(String(request.headers['accept-encoding'] ?? '')) ? shown.packed : undefined
     if (packed) void reply.header('content-encoding', 'br')

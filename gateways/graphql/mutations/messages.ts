@@ -1,5 +1,5 @@
-import { newId } from '../../../commands/identity.ts'
 import { MAX_MESSAGES_PER_COMMAND } from '../../../commands/change-mailbox.ts'
+import { newId } from '../../../commands/identity.ts'
 import { ProblemError } from '../../web/problem.ts'
 import { builder } from '../builder.ts'
 import { RevisionPayloadType } from './payloads.ts'

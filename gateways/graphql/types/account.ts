@@ -26,6 +26,4 @@ const AccountType = builder.objectRef<DirectoryRow>('Account').implement({
   }),
 })
 
-builder.queryField('me', (t) =>
-  t.field({ type: AccountType, resolve: (_root, _args, { who }) => who.account }),
-)
+builder.queryField('me', (t) => t.field({ type: AccountType, resolve: (_root, _args, { who }) => who.account }))

@@ -39,14 +39,12 @@ export const PageInfoType = builder.objectRef<PageInfo>('PageInfo').implement({
   }),
 })
 
-const EdgeType = builder
-  .objectRef<{ readonly cursor: string; readonly node: MessageRow }>('MessageEdge')
-  .implement({
-    fields: (t) => ({
-      cursor: t.exposeString('cursor'),
-      node: t.field({ type: MessageType, resolve: (edge) => edge.node }),
-    }),
-  })
+const EdgeType = builder.objectRef<{ readonly cursor: string; readonly node: MessageRow }>('MessageEdge').implement({
+  fields: (t) => ({
+    cursor: t.exposeString('cursor'),
+    node: t.field({ type: MessageType, resolve: (edge) => edge.node }),
+  }),
+})
 
 export const MessageConnectionType = builder.objectRef<MessageConnection>('MessageConnection').implement({
   fields: (t) => ({
@@ -74,16 +72,22 @@ const MAX_OFFSET = 10_000_000
 
 /** Checks what a page is asked with; the sentence names the argument. */
 export function checkPage(
-  { first, after, offset }: { first?: number | null | undefined; after?: string | null | undefined; offset?: number | null | undefined },
+  {
+    first,
+    after,
+    offset,
+  }: { first?: number | null | undefined; after?: string | null | undefined; offset?: number | null | undefined },
   maxFirst = MAX_FIRST,
 ): { first: number; after?: string; offset?: number } {
   const count = first ?? 50
   const bad = (field: string, detail: string) => new ProblemError(400, 'bad-user-input', detail, { field })
   if (count < 1 || count > maxFirst) throw bad('first', `first takes 1 to ${maxFirst}.`)
-  if (typeof offset === 'number' && (offset < 0 || offset > MAX_OFFSET)) throw bad('offset', `offset takes 0 to ${MAX_OFFSET}.`)
+  if (typeof offset === 'number' && (offset < 0 || offset > MAX_OFFSET))
+    throw bad('offset', `offset takes 0 to ${MAX_OFFSET}.`)
   if (typeof offset === 'number' && offset > 0 && typeof after === 'string')
     throw bad('offset', 'Use after or offset, not both.')
-  if (typeof after === 'string' && after.length > 500) throw bad('after', 'The cursor is not one that this server gave out.')
+  if (typeof after === 'string' && after.length > 500)
+    throw bad('after', 'The cursor is not one that this server gave out.')
   return {
     first: count,
     ...(typeof after === 'string' ? { after } : {}),

@@ -63,14 +63,14 @@ builder.queryField('search', (t) =>
     },
     resolve: async (_root, args, { accountId, services }): Promise<Found> => {
       if (args.query.length > MAX_QUERY)
-        throw new ProblemError(400, 'bad-user-input', `A search takes at most ${MAX_QUERY} characters.`, { field: 'query' })
+        throw new ProblemError(400, 'bad-user-input', `A search takes at most ${MAX_QUERY} characters.`, {
+          field: 'query',
+        })
       const options = checkPage(args, MAX_HITS)
       await services.searchableAtLeast(accountId, args.atLeast)
       const result = await services.deps.search(accountId, args.query, options)
       const ids = result.hits.map(({ messageId }) => messageId)
-      const rows = new Map(
-        (await services.deps.views.mailbox.messagesById(accountId, ids)).map((row) => [row.id, row]),
-      )
+      const rows = new Map((await services.deps.views.mailbox.messagesById(accountId, ids)).map((row) => [row.id, row]))
       const edges = result.hits.flatMap((hit) => {
         const node = rows.get(hit.messageId)
         return node && !node.expunged ? [{ hit, node }] : []

@@ -1,7 +1,7 @@
 import { cancellable } from '../../realtime/cancellable.ts'
 import { followMailbox, type MailboxChange } from '../../realtime/follow-mailbox.ts'
-import { builder } from '../builder.ts'
 import { MessageContents } from '../../web/message-contents.ts'
+import { builder } from '../builder.ts'
 import { FolderType } from './folder.ts'
 import { MessageType } from './message.ts'
 
@@ -38,16 +38,20 @@ builder.subscriptionField('mailboxChanged', (t) =>
     subscribe: (_root, { after }, context) => {
       const { who, accountId, services, subscriptions } = context
       const close = subscriptions.open(who.session)
-      return cancellable(context.signal, async function* (signal) {
-        try {
-          for await (const change of followMailbox(services.deps, accountId, { after: after ?? undefined, signal })) {
-            context.contents = new MessageContents(services.deps.source, accountId)
-            yield change
+      return cancellable(
+        context.signal,
+        async function* (signal) {
+          try {
+            for await (const change of followMailbox(services.deps, accountId, { after: after ?? undefined, signal })) {
+              context.contents = new MessageContents(services.deps.source, accountId)
+              yield change
+            }
+          } finally {
+            close()
           }
-        } finally {
-          close()
-        }
-      }, close)
+        },
+        close,
+      )
     },
     resolve: (change) => change,
   }),
