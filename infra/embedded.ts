@@ -16,6 +16,7 @@ import { reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
 import { Projectors } from './projector/projectors.ts'
+import { throttled } from './throttle.ts'
 import { travel } from './time-travel/time-travel.ts'
 
 export interface Everpost {
@@ -31,6 +32,10 @@ export interface Everpost {
   readonly services: CliServices
   close(): Promise<void>
 }
+
+/** Under load many messages share a transaction of the views; a lone one is shown at once. */
+const VIEWS_EVERY_MS = 4
+const SEARCH_EVERY_MS = 100
 
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search'] as const
 
@@ -63,9 +68,12 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     opened.push(projectors)
     const search = await SearchThreads.start({ data: config.data, source: sourceConfig, blobs: paths.blobs })
     opened.push(search)
+    const wakeViews = throttled(VIEWS_EVERY_MS, (head: bigint) => projectors.poke(head))
+    const wakeSearch = throttled(SEARCH_EVERY_MS, (head: bigint) => search.poke(head))
+    opened.push({ close: () => [wakeViews, wakeSearch].forEach((wake) => void wake.cancel()) })
     storage.onCommit((head) => {
-      projectors.poke(head)
-      search.poke(head)
+      wakeViews(head)
+      wakeSearch(head)
     })
     const cache = new MemoryCache()
     const settle = async () => {

@@ -145,14 +145,12 @@ async function startWeb(
     projections: async () => (await services.projectionStatus()) as Awaited<ReturnType<typeof projectors.status>>,
     cache: everpost.cache,
     metrics: () =>
-      counters
-        .entries()
-        .map(([name, value]) => ({
-          name: `everpost_${name}_total`,
-          help: name.replaceAll('_', ' '),
-          type: 'counter',
-          value,
-        })),
+      counters.entries().map(([name, value]) => ({
+        name: `everpost_${name}_total`,
+        help: name.replaceAll('_', ' '),
+        type: 'counter',
+        value,
+      })),
     onError: (error, about) =>
       logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
   })

@@ -36,7 +36,7 @@ export type ToDecoder =
 type Answer = DecodedBatch | { readonly subscription: number; readonly error: string }
 
 /** Batches that may lie between the threads. */
-const AHEAD = 3
+const AHEAD = 2
 
 /** One subscription at a time. */
 export class DecodedSource {
@@ -47,7 +47,10 @@ export class DecodedSource {
   #failure: Error | undefined
 
   constructor(config: unknown) {
-    this.#worker = new Worker(new URL('./decode-worker.ts', import.meta.url), { workerData: config })
+    this.#worker = new Worker(new URL('./decode-worker.ts', import.meta.url), {
+      workerData: config,
+      resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 },
+    })
     this.#worker.on('message', (answer: Answer) => {
       if (answer.subscription !== this.#subscription) return
       this.#inbox.push(answer)

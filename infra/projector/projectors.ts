@@ -121,6 +121,8 @@ export interface ProjectorsApi {
 
 const FOLDER = 'views'
 const WAIT_MS = 5000
+/** Small young generations keep the resident size of several threads down; the old ones are far above what they need. */
+const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
 /** After a crash of the thread; doubles with every crash in a row. */
 const RESTART_MS = 100
 
@@ -245,7 +247,10 @@ export class Projectors implements ProjectorsApi {
       return { name: each, generation, path, serving: serving === undefined ? undefined : catalog.path(each, serving) }
     })
     const rebuilding: RebuildConfig = { ...this.#config, names, generations }
-    const worker = new Worker(new URL('./rebuild-worker.ts', import.meta.url), { workerData: rebuilding })
+    const worker = new Worker(new URL('./rebuild-worker.ts', import.meta.url), {
+      workerData: rebuilding,
+      resourceLimits: LIMITS,
+    })
     this.#rebuild = worker
     try {
       const results = await this.#rebuildWith(worker, generations, onProgress)
@@ -340,7 +345,10 @@ export class Projectors implements ProjectorsApi {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: this.#config })
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: this.#config,
+      resourceLimits: LIMITS,
+    })
     worker.on('message', (message: FromWorker) => this.#handle(message))
     worker.on('error', (error) => {
       this.#lastFailure = String(error)

@@ -1,9 +1,10 @@
 // How an event's payload becomes bytes that only its owner's data key opens, and back.
 //
-//   data     = version(1) headLength(u32 LE) head [text]
-//   head     = nonce(12) ciphertext tag(16) of  packing(1) JSON {d: payload without extracted text, m: event metadata}
-//   text     = the same of packing(1) UTF-8, for arrivals only, apart so that views never pay for opening it
-//   packing  = 0 plain | 1 zstd
+//   data     = version(1) sealed
+//   sealed   = nonce(12) ciphertext tag(16) of  packing(1) body;  packing = 0 plain | 1 zstd
+//   body     = headLength(u32 LE) head text
+//   head     = JSON {d: payload without extracted text, m: event metadata}
+//   text     = UTF-8, for arrivals only; apart from the JSON, so that views need not parse it
 //
 // Payloads with `sections` (one per account) carry each section as base64 of the same sealing under that account's key, inside a
 // head sealed by the system key. The stream, type and id are authenticated with every part, so no part can be moved elsewhere.
@@ -48,13 +49,13 @@ export function sealEvent(stream: string, event: NewEvent<EverpostEvent>, keyrin
   const sections = (event.data as { sections?: Record<string, object> }).sections
   const d = sections ? { ...payload, sections: sealSections(sections, place, keyring) } : payload
   // Sealed sections look like noise: nothing to gain by packing them.
-  const head = seal(key, place, Buffer.from(JSON.stringify({ d, m: event.metadata })), sections === undefined)
-  const body = text ? seal(key, `${place}|text`, Buffer.from(text)) : undefined
-  const data = Buffer.allocUnsafe(5 + head.length + (body?.length ?? 0))
-  data[0] = VERSION
-  data.writeUInt32LE(head.length, 1)
-  data.set(head, 5)
-  if (body) data.set(body, 5 + head.length)
+  const head = JSON.stringify({ d, m: event.metadata })
+  const headLength = Buffer.byteLength(head)
+  const body = Buffer.allocUnsafe(4 + headLength + (text ? Buffer.byteLength(text) : 0))
+  body.writeUInt32LE(headLength)
+  body.write(head, 4)
+  if (text) body.write(text, 4 + headLength)
+  const data = seal(key, place, body, Buffer.from([VERSION]), sections === undefined)
   return { id: event.id, type: event.type, data, metadata: metadataOf(stream, event.owner) }
 }
 
@@ -67,14 +68,15 @@ export function openEvent(stored: StoredEvent, keyring: Keyring, withText: boole
   const place = `${stream}|${type}|${id}`
   try {
     const bytes = Buffer.from(stored.data.buffer, stored.data.byteOffset, stored.data.length)
-    const headEnd = 5 + bytes.readUInt32LE(1)
-    const head = JSON.parse(open(key, place, bytes.subarray(5, headEnd)).toString()) as Head
+    if (bytes[0] !== VERSION) throw new Error(`Sealing version ${bytes[0]} is not known`)
+    const body = open(key, place, bytes.subarray(1))
+    const headEnd = 4 + body.readUInt32LE()
+    const head = JSON.parse(body.toString('utf8', 4, headEnd)) as Head
     const data = schema === NEWEST_SCHEMA ? head.d : upcast(type, schema, head.d)
     const sections = data['sections'] as Record<string, string> | undefined
     if (sections) data['sections'] = openSections(sections, place, keyring)
     if (data['content']) {
-      const text =
-        withText && bytes.length > headEnd ? open(key, `${place}|text`, bytes.subarray(headEnd)).toString() : ''
+      const text = withText ? body.toString('utf8', headEnd) : ''
       ;(data['content'] as { text: string }).text = text
     }
     return { id, stream, revision, position, type, data, metadata: head.m } as unknown as RecordedEvent
@@ -93,7 +95,7 @@ function sealSections(sections: Record<string, object>, place: string, keyring: 
   const sealed: Record<string, string> = {}
   for (const [account, section] of Object.entries(sections)) {
     const key = keyOf(keyring, account)
-    sealed[account] = seal(key, `${place}|${account}`, Buffer.from(JSON.stringify(section))).toString('base64')
+    sealed[account] = seal(key, `${place}|${account}`, Buffer.from(JSON.stringify(section)), EMPTY).toString('base64')
   }
   return sealed
 }
@@ -124,7 +126,9 @@ function nonce(): Buffer {
   return noise.subarray(used, (used += NONCE))
 }
 
-function seal(key: Uint8Array, place: string, plain: Buffer, packable = true): Buffer {
+const EMPTY = Buffer.alloc(0)
+
+function seal(key: Uint8Array, place: string, plain: Buffer, prefix: Buffer, packable = true): Buffer {
   const packed = packable && plain.length >= WORTH_PACKING ? zstdCompressSync(plain, PACKING) : undefined
   const smaller = packed && packed.length < plain.length
   const iv = nonce()
@@ -132,7 +136,7 @@ function seal(key: Uint8Array, place: string, plain: Buffer, packable = true): B
   const flag = cipher.update(Buffer.from([smaller ? ZSTD : PLAIN]))
   const bytes = cipher.update(smaller ? packed : plain)
   cipher.final()
-  return Buffer.concat([iv, flag, bytes, cipher.getAuthTag()])
+  return Buffer.concat([prefix, iv, flag, bytes, cipher.getAuthTag()])
 }
 
 function open(key: Uint8Array, place: string, sealed: Buffer): Buffer {
