@@ -333,7 +333,7 @@ export class Fts5Index implements SearchIndex {
   #mergeStep(pages: number): boolean {
     const changes = (): number => Number(this.sql('SELECT total_changes() AS n').get()?.['n'])
     const before = changes()
-    this.wordsSql("INSERT INTO words (words, rank) VALUES ('merge', ?)").run(pages)
+    this.writing("INSERT INTO words (words, rank) VALUES ('merge', ?)").run(pages)
     // FTS5 counts its own writes: fewer than two mean that there was nothing to merge.
     return changes() - before >= 2
   }
@@ -349,7 +349,7 @@ export class Fts5Index implements SearchIndex {
     this.#db.exec('PRAGMA secure_delete = ON')
     this.#mergeAll()
     this.#db.exec('PRAGMA secure_delete = OFF; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
-    this.sql("DELETE FROM state WHERE name = 'purge'").run()
+    this.writing("DELETE FROM state WHERE name = 'purge'").run()
   }
 
   // What a batch needs.
@@ -364,8 +364,11 @@ export class Fts5Index implements SearchIndex {
     return statement
   }
 
-  /** For writing words: row numbers inside FTS5's own tables, which `run` reports, are beyond exact JavaScript numbers. */
-  wordsSql(text: string): StatementSync {
+  /**
+   * A statement that writes. `run` reports the row number that this connection inserted last, whatever the statement did, and those
+   * inside FTS5's own tables are beyond exact JavaScript numbers: it would throw after having written.
+   */
+  writing(text: string): StatementSync {
     const statement = this.sql(text)
     statement.setReadBigInts(true)
     return statement
@@ -395,7 +398,7 @@ export class Fts5Index implements SearchIndex {
   }
 
   newAccount(account: AccountId): number {
-    const number = Number(this.sql('INSERT INTO account (id) VALUES (?)').run(account).lastInsertRowid)
+    const number = Number(this.writing('INSERT INTO account (id) VALUES (?)').run(account).lastInsertRowid)
     // Row numbers must stay exact as JavaScript numbers.
     if (number >= 2 ** 21)
       throw new SearchIndexError('unavailable', 'This search index is full: it holds 2,097,151 accounts.')
@@ -432,7 +435,7 @@ export class Fts5Index implements SearchIndex {
   }
 
   #setState(name: string, value: bigint): void {
-    this.sql(
+    this.writing(
       'INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
     ).run(name, value)
   }
@@ -487,8 +490,8 @@ class Batch {
 
   run(): void {
     for (const change of this.#changes) this.#apply(change)
-    const insert = this.#index.wordsSql('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
-    const trace = this.#index.sql('INSERT INTO traces (doc, trace) VALUES (?, ?)')
+    const insert = this.#index.writing('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
+    const trace = this.#index.writing('INSERT INTO traces (doc, trace) VALUES (?, ?)')
     for (const doc of Float64Array.from(this.#words.keys()).sort()) {
       const words = this.#words.get(doc)
       if (words === undefined) continue
@@ -515,7 +518,7 @@ class Batch {
         if (folder === undefined || this.#find(account, change.copyId) !== undefined) return
         const doc = account * ACCOUNT_STEP + Number(change.arrivedAt)
         index
-          .sql(
+          .writing(
             `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads)
              SELECT ?, ?, ?, flags, received_at, size, position, heads FROM docs WHERE doc = ?`,
           )
@@ -527,7 +530,7 @@ class Batch {
         const add = flagBits(change.add)
         const remove = flagBits(change.remove)
         if (add === 0 && remove === 0) return
-        const update = index.sql(
+        const update = index.writing(
           `UPDATE docs SET flags = (flags & ~?) | ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`,
         )
         for (const id of change.messageIds) update.run(remove, add, messageKey(id), ...rangeOf(account))
@@ -537,7 +540,9 @@ class Batch {
         const folder = index.folderKey(account, change.folderId)
         if (folder === undefined) return
         index
-          .sql(`UPDATE docs SET folder = ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
+          .writing(
+            `UPDATE docs SET folder = ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`,
+          )
           .run(folder, messageKey(change.messageId), ...rangeOf(account))
         return
       }
@@ -551,24 +556,28 @@ class Batch {
         const found = this.#find(account, change.messageId)
         const folder = this.#existingFolder(account, change.folderId)
         if (found === undefined || !(found.flags & FLAG_BITS.gone) || folder === undefined) return
-        index.sql(`UPDATE docs SET folder = ?, flags = flags & ~${FLAG_BITS.gone} WHERE doc = ?`).run(folder, found.doc)
+        index
+          .writing(`UPDATE docs SET folder = ?, flags = flags & ~${FLAG_BITS.gone} WHERE doc = ?`)
+          .run(folder, found.doc)
         this.#words.set(found.doc, change.words)
         return
       }
       case 'folder': {
         const { id, name, parentId, role } = change.folder
         index
-          .sql('INSERT INTO folder (account, id, name, parent, role) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+          .writing('INSERT INTO folder (account, id, name, parent, role) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
           .run(account, id, name, parentId, role)
         return
       }
       case 'folder-renamed':
-        index.sql('UPDATE folder SET name = ? WHERE account = ? AND id = ?').run(change.name, account, change.folderId)
+        index
+          .writing('UPDATE folder SET name = ? WHERE account = ? AND id = ?')
+          .run(change.name, account, change.folderId)
         return
       case 'folder-moved':
         if (change.parentId !== null && this.#isWithin(account, change.parentId, change.folderId)) return
         index
-          .sql('UPDATE folder SET parent = ? WHERE account = ? AND id = ?')
+          .writing('UPDATE folder SET parent = ? WHERE account = ? AND id = ?')
           .run(change.parentId, account, change.folderId)
         return
       case 'folder-deleted':
@@ -591,7 +600,7 @@ class Batch {
     const doc = account * ACCOUNT_STEP + Number(document.arrivedAt)
     const flags = flagBits(document.flags) | (document.hasAttachment ? FLAG_BITS.attachment : 0)
     this.#index
-      .sql(
+      .writing(
         `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
@@ -614,10 +623,10 @@ class Batch {
   }
 
   #expunge(doc: number): void {
-    this.#index.sql(`UPDATE docs SET flags = flags | ${FLAG_BITS.gone} WHERE doc = ?`).run(doc)
+    this.#index.writing(`UPDATE docs SET flags = flags | ${FLAG_BITS.gone} WHERE doc = ?`).run(doc)
     if (this.#words.delete(doc)) return
-    this.#index.wordsSql('DELETE FROM words WHERE rowid = ?').run(doc)
-    this.#index.sql('DELETE FROM traces WHERE doc = ?').run(doc)
+    this.#index.writing('DELETE FROM words WHERE rowid = ?').run(doc)
+    this.#index.writing('DELETE FROM traces WHERE doc = ?').run(doc)
   }
 
   /** The folder itself, or the inbox when it is gone. */
@@ -649,7 +658,7 @@ class Batch {
       .sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND folder = ? AND flags & ${FLAG_BITS.gone} = 0`)
       .all(...rangeOf(account), folder['key'] as number)
     for (const row of inside) this.#expunge(row['doc'] as number)
-    index.sql('DELETE FROM folder WHERE key = ?').run(folder['key'] as number)
+    index.writing('DELETE FROM folder WHERE key = ?').run(folder['key'] as number)
     index.forget()
   }
 
@@ -657,13 +666,13 @@ class Batch {
     const index = this.#index
     const range = rangeOf(account)
     for (const doc of this.#words.keys()) if (doc >= range[0] && doc <= range[1]) this.#words.delete(doc)
-    const words = index.wordsSql('DELETE FROM words WHERE rowid = ?')
+    const words = index.writing('DELETE FROM words WHERE rowid = ?')
     const rows = index.sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
     for (const row of rows.all(...range)) words.run(row['doc'] as number)
-    index.sql('DELETE FROM docs WHERE doc BETWEEN ? AND ?').run(...range)
-    index.sql('DELETE FROM traces WHERE doc BETWEEN ? AND ?').run(...range)
-    index.sql('DELETE FROM folder WHERE account = ?').run(account)
-    index.sql('DELETE FROM account WHERE number = ?').run(account)
+    index.writing('DELETE FROM docs WHERE doc BETWEEN ? AND ?').run(...range)
+    index.writing('DELETE FROM traces WHERE doc BETWEEN ? AND ?').run(...range)
+    index.writing('DELETE FROM folder WHERE account = ?').run(account)
+    index.writing('DELETE FROM account WHERE number = ?').run(account)
     index.forget()
     index.markForPurge()
   }
