@@ -36,6 +36,7 @@ let closing = false
 let phase = new AbortController()
 let freeze: { readonly id: number; readonly atLeast: bigint | undefined } | undefined
 let thaw: (() => void) | undefined
+let announced = false
 
 function open(name: string): Running {
   const generation = catalog.generation(name)
@@ -89,6 +90,7 @@ function onBatch(group: readonly Running[], batch: HandledBatch): void {
       mailboxes: batch.mailboxes,
       positions: group.map((view) => [view.name, view.projection.position()] as const),
     })
+    announceLive()
   } else if (batch.caughtUp) phase.abort()
   if (freeze !== undefined && frozenEnough()) phase.abort()
 }
@@ -120,7 +122,6 @@ async function follow(group: readonly Running[], signal: AbortSignal): Promise<v
   await decoded?.close()
 }
 
-let announced = false
 function announceLive(): void {
   if (announced || running.some((view) => view.filling || !view.caughtUp)) return
   announced = true
