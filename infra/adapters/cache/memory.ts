@@ -42,7 +42,7 @@ export class MemoryCache implements Cache {
   }
 
   async get(account: AccountId, key: string, revision: Revision | typeof FOREVER) {
-    const id = `${account} ${key}`
+    const id = `${account}\n${key}`
     const entry = this.#entries.get(id)
     if (entry === undefined) return undefined
     if (entry.expires <= this.#now()) {
@@ -62,7 +62,7 @@ export class MemoryCache implements Cache {
     value: Uint8Array | string,
     options: { readonly ttlMs?: number } = {},
   ): Promise<void> {
-    const id = `${account} ${key}`
+    const id = `${account}\n${key}`
     const held = this.#entries.get(id)
     if (held !== undefined) {
       const newer = held.revision !== FOREVER && revision !== FOREVER && held.revision > revision
