@@ -54,13 +54,14 @@ function Panes({ at, source }: { readonly at: MailRoute; readonly source: ViewSo
   const openId = at.messageId
 
   selectIn(view.key)
+  // Filters keep what was read while they are open, and searches are asked anew: neither outlives its page.
+  const passing = source.kind === 'search' || source.filter !== 'all'
   useEffect(() => {
     selectIn(view.key)
-    // Filters keep what was read while they are open, and searches are asked anew: neither outlives its page.
     return () => {
-      if (source.kind === 'search' || source.filter !== 'all') mailbox.dropView(view.key)
+      if (passing) mailbox.dropView(view.key)
     }
-  }, [mailbox, view.key, source.kind, source])
+  }, [mailbox, view.key, passing])
 
   // The open message is where the cursor is. When it leaves the list, the message that took its place opens.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when another message opens

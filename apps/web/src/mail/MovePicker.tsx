@@ -44,7 +44,6 @@ function Picker({ ids }: { readonly ids: readonly string[] }) {
         aria-activedescendant={found[at] ? `move-${found[at].id}` : undefined}
         aria-label={t('moveFind')}
         placeholder={t('moveFind')}
-        // biome-ignore lint/a11y/noAutofocus: the dialog is for typing a name
         autoFocus
         value={text}
         onChange={(event) => {

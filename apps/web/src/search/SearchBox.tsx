@@ -85,7 +85,7 @@ export function SearchBox({ at }: { readonly at: Route }) {
           }}
         />
         {text !== '' && <IconButton icon={X} label={t('clearSearch')} onClick={clear} />}
-        {text === '' && <kbd aria-hidden="true">/</kbd>}
+        {text === '' && <kbd>/</kbd>}
         <IconButton icon={CircleHelp} label={t('searchHelp')} aria-expanded={help} onClick={() => setHelp(!help)} />
         {help && (
           <div className="search-help">

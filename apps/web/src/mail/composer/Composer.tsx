@@ -57,11 +57,11 @@ function Composer({ open }: { readonly open: OpenDraft }) {
     updateDraft(draft.id, { ...change, commandId: crypto.randomUUID() })
   }
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when it opens
   useLayoutEffect(() => {
     if (draft.kind !== 'reply') return
     body.current?.focus()
     body.current?.setSelectionRange(0, 0)
-    // biome-ignore lint/correctness/useExhaustiveDependencies: only when it opens
   }, [])
   // The focus goes back to where writing was started from.
   useEffect(() => {
@@ -143,7 +143,6 @@ function Composer({ open }: { readonly open: OpenDraft }) {
     event.stopPropagation()
   }
   return (
-    // biome-ignore lint/a11y/useSemanticElements: it stands beside the mail, it does not block it
     <div
       ref={root}
       role="dialog"

@@ -168,13 +168,7 @@ function FolderDialog({ asking, close }: { readonly asking: Asking; readonly clo
       <form onSubmit={submit}>
         <label>
           {t('folderName')}
-          <input
-            type="text"
-            // biome-ignore lint/a11y/noAutofocus: the dialog asks for one thing
-            autoFocus
-            value={name}
-            onChange={(event) => setName(event.target.value)}
-          />
+          <input type="text" autoFocus value={name} onChange={(event) => setName(event.target.value)} />
         </label>
         {error && (
           <p className="form-error" role="alert">

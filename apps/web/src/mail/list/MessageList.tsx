@@ -41,11 +41,27 @@ export function MessageList({ view, state, label, openId, showRecipient, onOpen,
   const load = useThrottled((first: number, last: number) => ensure(mailbox, view, first - 10, last + 30))
   const rows = useRows(scroller, state.ids, state, height, load)
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new state is a list with other rows
   useLayoutEffect(() => settle(view), [view, state])
   useEffect(() => ensure(mailbox, view, 0, 40), [mailbox, view])
   useEffect(() => {
     if (view.stale) load(rows.first, rows.last)
   })
+
+  // When the row with the focus leaves, the focus goes with the cursor, not back to the page.
+  const focused = useRef(false)
+  useEffect(() => {
+    const onFocus = (event: FocusEvent) => {
+      focused.current = event.target instanceof Node && scroller.current?.contains(event.target) === true
+    }
+    document.addEventListener('focusin', onFocus)
+    return () => document.removeEventListener('focusin', onFocus)
+  }, [])
+  useEffect(() => {
+    if (focused.current && picked.cursor !== undefined && document.activeElement === document.body) {
+      handle.current?.focusCursor()
+    }
+  }, [picked.cursor, handle])
 
   // How many rows have come in above since the top was last in sight.
   const top = useRef<string>(undefined)

@@ -61,7 +61,6 @@ export function MessageCard({ message, open, foldable, isMain, onToggle, onHisto
     </>
   )
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: n and p walk from message to message
     <article className="card" data-message={message.id} aria-label={name} tabIndex={-1}>
       <header className="card-head">
         {foldable ? (

@@ -144,11 +144,11 @@ function useOpenMessages(thread: readonly Message[], messageId: string, known: b
   const [chosen, setChosen] = useState<ReadonlyMap<string, boolean>>(new Map())
   const latest = thread.at(-1)?.id
   // What was unread when the conversation was opened stays open after it is read.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once the thread is known, and never again for this message
   const start = useMemo(() => {
     const open = new Set<string>([messageId])
     if (known) for (const message of thread) if (isUnread(message) || message.id === latest) open.add(message.id)
     return open
-    // biome-ignore lint/correctness/useExhaustiveDependencies: once the thread is known, and never again for this message
   }, [known, messageId])
   const isOpen = (id: string) => chosen.get(id) ?? start.has(id)
   return {
