@@ -66,9 +66,14 @@ export function prepare(params: unknown): Preparation {
       'BAD_REQUEST',
       operationName ? 'The document has no such operation.' : 'Name one of the operations in operationName.',
     )
-  const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variables as Record<string, unknown>, {
-    maxErrors: 5,
-  })
+  const coerced = getVariableValues(
+    schema,
+    operation.variableDefinitions ?? [],
+    (variables ?? {}) as Record<string, unknown>,
+    {
+      maxErrors: 5,
+    },
+  )
   if (coerced.errors) return { ok: false, errors: coerced.errors.map((error) => coded(error, 'BAD_USER_INPUT')) }
   if (costOf(schema, document, operation, coerced.coerced) > MAX_COST)
     return failed('TOO_COSTLY', 'The query asks for too much at once: take smaller pages or fewer fields.')

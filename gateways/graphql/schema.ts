@@ -1,5 +1,5 @@
-// The GraphQL schema. Importing a file of types adds them to the builder; the order here is the order of the printed schema.
-import { type GraphQLSchema, printSchema } from 'graphql'
+// The GraphQL schema. Importing a file of types adds them to the builder.
+import { buildSchema, type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
 import { builder } from './builder.ts'
 import './types/account.ts'
 import './types/folder.ts'
@@ -17,4 +17,8 @@ import './types/subscription.ts'
 export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
 
 export const printedSchema = (): string =>
-  `# Generated from the types in this folder: node gateways/graphql/print.ts\n\n${printSchema(schema)}\n`
+  `# Generated from the types in this folder: node gateways/graphql/print.ts\n\n${printSchema(lexicographicSortSchema(schema))}\n`
+
+/** Whether a written schema says the same, whatever its layout. */
+export const isCurrent = (written: string): boolean =>
+  printSchema(lexicographicSortSchema(buildSchema(written))) === printSchema(lexicographicSortSchema(schema))

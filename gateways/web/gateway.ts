@@ -25,6 +25,8 @@ import { BadJson, strictJson } from './strict-json.ts'
 export interface WebGateway {
   /** For tests: requests without a network. */
   readonly app: FastifyInstance
+  /** What is served, as `GET /folders/{id}/message`. */
+  readonly routes: readonly string[]
   /** Rejects with the system's error (EADDRINUSE, EACCES) when the port cannot be had. Answers the port. */
   listen(options: { readonly host: string; readonly port: number }): Promise<number>
   /** A token for `POST /session/welcome`, or `/welcome?token=…` in the web app: signs in once, until a password is set. */
@@ -51,6 +53,11 @@ export async function createWebGateway(deps: WebDependencies): Promise<WebGatewa
     return503OnClosing: true,
   })
 
+  const routes: string[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat())
+      if (each !== 'HEAD' && each !== 'OPTIONS') routes.push(`${each} ${url.replace(/:(\w+)/g, '{$1}')}`)
+  })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
@@ -107,6 +114,7 @@ export async function createWebGateway(deps: WebDependencies): Promise<WebGatewa
   await app.ready()
   return {
     app,
+    routes,
     listen: async ({ host, port }) => {
       await app.listen({ host, port })
       return (app.server.address() as AddressInfo).port

@@ -77,7 +77,7 @@ type Attributes = Record<string, string>
 
 export function sanitiseHtml(html: string, options: SanitiseOptions): SanitisedHtml {
   const images = new Images(options)
-  const safe = sanitizeHtml(html.length > MAX_HTML ? html.slice(0, MAX_HTML) : html, {
+  const safe = sanitizeHtml(flatten(html.slice(0, MAX_HTML)), {
     allowedTags: TAGS,
     allowedAttributes: ATTRIBUTES,
     disallowedTagsMode: 'discard',
@@ -96,6 +96,41 @@ export function sanitiseHtml(html: string, options: SanitiseOptions): SanitisedH
   return { html: safe, remoteImages: images.remote.size }
 }
 
+/**
+ * Without the opening tags that would nest deeper than any honest mail: the parser's time grows with the square of the depth.
+ * What counts as a tag here need not be exact, since all of it is parsed and sanitised afterwards.
+ */
+function flatten(html: string): string {
+  let depth = 0
+  return html.replace(/<(\/?)([a-z][^\s/>]{0,30})/gi, (tag, slash: string, name: string) => {
+    if (VOID.has(name.toLowerCase())) return tag
+    if (slash !== '') {
+      depth = Math.max(0, depth - 1)
+      return tag
+    }
+    return ++depth > MAX_DEPTH ? `&lt;${name}` : tag
+  })
+}
+
+const MAX_DEPTH = 2000
+const VOID = new Set([
+  'area',
+  'base',
+  'br',
+  'col',
+  'embed',
+  'hr',
+  'img',
+  'input',
+  'link',
+  'meta',
+  'p',
+  'li',
+  'source',
+  'track',
+  'wbr',
+])
+
 function rewrite(tag: string, given: Attributes, images: Images): Attributes {
   const attributes: Attributes = {}
   for (const [name, value] of Object.entries(given)) if (!name.startsWith('on')) attributes[name] = value
@@ -105,7 +140,8 @@ function rewrite(tag: string, given: Attributes, images: Images): Attributes {
   const background = given['background']
   const style = attributes['style'] === undefined ? '' : cleanStyle(attributes['style'], images)
   const backdrop = background === undefined ? undefined : images.allow(background)
-  const styles = backdrop === undefined ? style : `background-image:url("${backdrop}");${style}`
+  const picture = backdrop === undefined ? '' : `background-image:url("${backdrop}")`
+  const styles = [picture, style].filter((each) => each !== '').join(';')
   if (styles === '') delete attributes['style']
   else attributes['style'] = styles
   for (const name of ['bgcolor', 'color', 'align', 'valign', 'width', 'height', 'dir', 'lang']) {
@@ -118,8 +154,10 @@ function rewrite(tag: string, given: Attributes, images: Images): Attributes {
 /** Links open elsewhere and say nothing of where they were; what is not a link to the web, mail or phone is none. */
 function linkOut(attributes: Attributes): void {
   const href = (attributes['href'] ?? '').replace(/[\x00-\x20\x7f]+/g, '')
-  delete attributes['href']
-  if (!/^(?:https?:\/\/|mailto:|tel:)/i.test(href)) return
+  if (!/^(?:https?:\/\/|mailto:|tel:)/i.test(href)) {
+    delete attributes['href']
+    return
+  }
   attributes['href'] = href
   attributes['target'] = '_blank'
   attributes['rel'] = 'noreferrer noopener'

@@ -85,9 +85,8 @@ export class WebServices {
     const key = `count ${folderId} ${JSON.stringify(asked)}`
     const cached = await this.deps.cache.get(account, key, revision)
     if (typeof cached === 'string') return Number(cached)
-    const total = mailbox.count
-      ? await mailbox.count(account, folderId, filter)
-      : await this.#page(account, folderId, filter)
+    const counted = await mailbox.count?.(account, folderId, filter)
+    const total = typeof counted === 'number' ? counted : await this.#page(account, folderId, filter)
     if ((await mailbox.accountRevision(account)) === revision)
       await this.deps.cache.put(account, key, revision, String(total))
     return total
