@@ -263,10 +263,9 @@ function scan(text: string, withPlaces: boolean): void {
       if (ascii[c] === 0) kind = SEPARATOR
       else {
         if (held !== '') {
-          o = emit(o, held, heldStart, heldEnd, withPlaces)
+          if (count++ < MAX_TOKENS) o = emit(o, held, heldStart, heldEnd, withPlaces)
           target = out
           held = ''
-          count++
         }
         if (wordStart < 0) {
           if (count >= MAX_TOKENS) break
@@ -310,10 +309,9 @@ function scan(text: string, withPlaces: boolean): void {
         if (withPlaces) place(wordAt, o, wordStart, wordEnd)
         wordStart = -1
       } else if (held !== '') {
-        o = emit(o, held, heldStart, heldEnd, withPlaces)
+        if (count++ < MAX_TOKENS) o = emit(o, held, heldStart, heldEnd, withPlaces)
         target = out
         held = ''
-        count++
       }
       i += units
       continue
@@ -321,10 +319,9 @@ function scan(text: string, withPlaces: boolean): void {
 
     if (kind === WORD) {
       if (held !== '') {
-        o = emit(o, held, heldStart, heldEnd, withPlaces)
+        if (count++ < MAX_TOKENS) o = emit(o, held, heldStart, heldEnd, withPlaces)
         target = out
         held = ''
-        count++
       }
       if (wordStart < 0) {
         if (count >= MAX_TOKENS) break

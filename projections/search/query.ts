@@ -267,7 +267,7 @@ class Parser {
     const typing = this.#options.typing === true && !quoted && this.#at === this.#text.length
     const { tokens, prefix } = queryTokens(value)
     if (tokens.length === 0) {
-      if (value !== '') this.#warn(`There is nothing to search for in “${value}”.`)
+      if (value.length > 1) this.#warn(`There is nothing to search for in “${value}”.`)
       return undefined
     }
     if (!this.#count()) return undefined

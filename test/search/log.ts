@@ -65,7 +65,7 @@ export function contentOf(message: TestMessage): MessageContent {
 }
 
 export class TestLog implements Pick<EventSource, 'readPositions'> {
-  readonly events: RecordedEvent[] = []
+  events: RecordedEvent[] = []
   readonly #revisions = new Map<string, bigint>()
   /** Positions that were read, to see that nothing is read twice or for nothing. */
   reads = 0
