@@ -144,6 +144,10 @@ async function readStdin(): Promise<string> {
   return text
 }
 
+// Whoever reads our output may go away first (`everpost … | head`); the server lives on.
+process.stdout.on('error', () => undefined)
+process.stderr.on('error', () => undefined)
+
 try {
   process.exitCode = await main()
 } catch (error) {

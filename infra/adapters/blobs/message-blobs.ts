@@ -7,7 +7,6 @@
 //
 // Each message has a key of its own, used for nothing else, so counting nonces never repeats one (RFC 5116 §3.2).
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import {
   BlobError,
   type BlobStore,
@@ -16,14 +15,12 @@ import {
   type StagedBlob,
 } from '../../../commands/ports/blob-store.ts'
 import type { BlobRef } from '../../../domain/mailbox/mailbox.ts'
+import { pack, unpack } from '../packing.ts'
 
 const VERSION = 1
 export const FRAME_BYTES = 256 * 1024
 const TAG = 16
-const PLAIN = 0
-const ZSTD = 1
 const LAST = 0x80000000
-const PACKING = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
 
 export class SealedMessageBlobs implements MessageBlobs {
   readonly #store: BlobStore
@@ -139,11 +136,10 @@ function nonceOf(frame: number, last: boolean): Buffer {
 }
 
 function sealFrame(key: Uint8Array, frame: number, last: boolean, bytes: Uint8Array): Buffer {
-  const packed = zstdCompressSync(bytes, PACKING)
-  const smaller = packed.length < bytes.length
+  const packed = pack(bytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(frame, last))
-  const flag = cipher.update(Buffer.from([smaller ? ZSTD : PLAIN]))
-  const body = cipher.update(smaller ? packed : bytes)
+  const flag = cipher.update(Buffer.from([packed.mark]))
+  const body = cipher.update(packed.bytes)
   cipher.final()
   return Buffer.concat([flag, body, cipher.getAuthTag()])
 }
@@ -156,8 +152,7 @@ function openFrame(key: Uint8Array, frame: number, last: boolean, sealed: Uint8A
     decipher.setAuthTag(sealed.subarray(end))
     const plain = decipher.update(sealed.subarray(0, end))
     decipher.final()
-    const body = plain.subarray(1)
-    return plain[0] === ZSTD ? zstdDecompressSync(body, { maxOutputLength: FRAME_BYTES }) : body
+    return unpack(plain[0] ?? 0, plain.subarray(1), FRAME_BYTES)
   } catch (cause) {
     throw damaged(id, cause)
   }

@@ -1,7 +1,7 @@
 // How an event's payload becomes bytes that only its owner's data key opens, and back.
 //
 //   data     = version(1) sealed
-//   sealed   = nonce(12) ciphertext tag(16) of  packing(1) body;  packing = 0 plain | 1 zstd
+//   sealed   = nonce(12) ciphertext tag(16) of  packing(1) body;  the packing is that of ../packing.ts
 //   body     = headLength(u32 LE) head text
 //   head     = JSON {d: payload without extracted text, m: event metadata}
 //   text     = UTF-8, for arrivals only; apart from the JSON, so that views need not parse it
@@ -9,21 +9,16 @@
 // Payloads with `sections` (one per account) carry each section as base64 of the same sealing under that account's key, inside a
 // head sealed by the system key. The stream, type and id are authenticated with every part, so no part can be moved elsewhere.
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { EventToAppend, StoredEvent } from '../../../commands/ports/event-store.ts'
-import type { Keyring } from '../../../commands/ports/keyring.ts'
+import { type Keyring, NoDataKey } from '../../../commands/ports/keyring.ts'
 import type { EverpostEvent, RecordedEvent } from '../../../domain/events.ts'
 import { accountOfStream, type EventMetadata, type NewEvent, type Redacted } from '../../../domain/log.ts'
-import { NEWEST_SCHEMA, upcast } from './upcast.ts'
+import { pack, unpack } from '../packing.ts'
+import { NEWEST_SCHEMA, NewerSchema, upcast } from './upcast.ts'
 
 const VERSION = 1
 const NONCE = 12
 const TAG = 16
-const PLAIN = 0
-const ZSTD = 1
-/** Below this zstd's frame costs more than it saves. */
-const WORTH_PACKING = 600
-const PACKING = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
 /** No honest part is larger once unpacked: an event is at most 64 KiB, its text at most 16 KiB. */
 const MAX_UNPACKED = 4 * 1024 * 1024
 
@@ -34,9 +29,8 @@ interface Head {
 
 export class UnreadableEvent extends Error {
   constructor(event: { readonly stream: string; readonly position: bigint }, cause: unknown) {
-    super(`The event at position ${event.position} of ${event.stream} cannot be opened: its bytes were changed`, {
-      cause,
-    })
+    const why = cause instanceof NewerSchema ? cause.message : 'its bytes were changed'
+    super(`The event at position ${event.position} of ${event.stream} cannot be opened: ${why}`, { cause })
     this.name = 'UnreadableEvent'
   }
 }
@@ -62,11 +56,11 @@ export function sealEvent(stream: string, event: NewEvent<EverpostEvent>, keyrin
 /** Opens a stored event in its newest schema; `Redacted` when its owner's key is gone. */
 export function openEvent(stored: StoredEvent, keyring: Keyring, withText: boolean): RecordedEvent | Redacted {
   const { id, stream, revision, position, type } = stored
-  const { owner, schema } = readMetadata(stored)
-  const key = keyring.dataKey(owner)
-  if (!key) return { id, stream, revision, position, type, redacted: true }
   const place = `${stream}|${type}|${id}`
   try {
+    const { owner, schema } = readMetadata(stored)
+    const key = keyring.dataKey(owner)
+    if (!key) return { id, stream, revision, position, type, redacted: true }
     const bytes = Buffer.from(stored.data.buffer, stored.data.byteOffset, stored.data.length)
     if (bytes[0] !== VERSION) throw new Error(`Sealing version ${bytes[0]} is not known`)
     const body = open(key, place, bytes.subarray(1))
@@ -111,7 +105,7 @@ function openSections(sections: Record<string, string>, place: string, keyring: 
 
 function keyOf(keyring: Keyring, owner: string): Uint8Array {
   const key = keyring.dataKey(owner)
-  if (!key) throw new Error(`Account ${owner} has no data key: it was erased or never opened`)
+  if (!key) throw new NoDataKey(owner)
   return key
 }
 
@@ -129,14 +123,13 @@ function nonce(): Buffer {
 const EMPTY = Buffer.alloc(0)
 
 function seal(key: Uint8Array, place: string, plain: Buffer, prefix: Buffer, packable = true): Buffer {
-  const packed = packable && plain.length >= WORTH_PACKING ? zstdCompressSync(plain, PACKING) : undefined
-  const smaller = packed && packed.length < plain.length
+  const { mark, bytes } = packable ? pack(plain) : { mark: 0, bytes: plain }
   const iv = nonce()
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place))
-  const flag = cipher.update(Buffer.from([smaller ? ZSTD : PLAIN]))
-  const bytes = cipher.update(smaller ? packed : plain)
+  const flag = cipher.update(Buffer.from([mark]))
+  const body = cipher.update(bytes)
   cipher.final()
-  return Buffer.concat([prefix, iv, flag, bytes, cipher.getAuthTag()])
+  return Buffer.concat([prefix, iv, flag, body, cipher.getAuthTag()])
 }
 
 function open(key: Uint8Array, place: string, sealed: Buffer): Buffer {
@@ -145,8 +138,7 @@ function open(key: Uint8Array, place: string, sealed: Buffer): Buffer {
   decipher.setAuthTag(sealed.subarray(end))
   const plain = decipher.update(sealed.subarray(NONCE, end))
   decipher.final()
-  const body = plain.subarray(1)
-  return plain[0] === ZSTD ? zstdDecompressSync(body, { maxOutputLength: MAX_UNPACKED }) : body
+  return unpack(plain[0] ?? 0, plain.subarray(1), MAX_UNPACKED)
 }
 
 const OWN = Buffer.from(JSON.stringify({ v: NEWEST_SCHEMA }))

@@ -1,16 +1,15 @@
 // A search thread: either the one that keeps the index up to date, or one that answers queries. Run by SearchThreads as a worker.
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Position } from '../../../domain/log.ts'
 import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
 import { SearchIndexError } from '../../../projections/ports/search-index.ts'
-import { run } from '../../../projections/runtime.ts'
+import { type Projection, run } from '../../../projections/runtime.ts'
 import { searchProjection } from '../../../projections/search/projector.ts'
 import { searchMessages } from '../../../projections/search/search.ts'
-import { SealedMessageBlobs } from '../blobs/message-blobs.ts'
-import { PackfileBlobStore } from '../blobs/packfile.ts'
 import { type OpenedSource, openEventSource } from '../journal/open-source.ts'
-import type { StorageThread } from '../storage/storage-thread.ts'
 import { Fts5Index } from './fts5.ts'
+import { openMessageReader } from './message-reader.ts'
+import type { FeederConfig, FromFeeder, ToFeeder } from './search-feeder.ts'
 import type { FromThread, SearchAnswer, SearchRequest, SearchThreadConfig, ToThread } from './search-protocol.ts'
 
 /** Events of a batch: many while filling, for fewer and larger segments; few when live, so that a batch is short. */
@@ -30,36 +29,46 @@ interface Service {
 
 async function keepIndex(source: OpenedSource): Promise<Service> {
   const index = new Fts5Index(config.file)
-  // Reading takes nothing of the storage thread: pack files and their index are opened from here.
-  const blobs = config.blobs === undefined ? undefined : new PackfileBlobStore({} as StorageThread, config.blobs)
-  const messages = blobs && new SealedMessageBlobs(blobs)
-  const projection = await searchProjection({ index, source, ...(messages ? { messages } : {}) })
-  const checkpoint = projection.position()
+  const messages = config.blobs === undefined ? undefined : openMessageReader(config.blobs)
+  const checkpoint = await index.checkpoint()
   const stop = new AbortController()
-  let filling = config.filling === true
-  const running = run(source, [projection], stop.signal, {
-    batchSize: filling ? FILLING_BATCH : LIVE_BATCH,
-    onError: (error) => say({ kind: 'trouble', message: describe(error).message }),
-    async onBatch({ events, position, caughtUp, lastAt }) {
-      say({ kind: 'applied', position, events, lastAt })
-      if (!filling || !caughtUp) return
-      filling = false
-      await index.optimize()
-      say({ kind: 'filled' })
-    },
-  })
+  let projection: Projection | undefined
+
+  const live = async (): Promise<void> => {
+    let filling = config.filling === true
+    if (filling) {
+      await fill(index, stop.signal).catch((error: unknown) => {
+        // What is missing is indexed from here, more slowly.
+        if (!stop.signal.aborted) say({ kind: 'trouble', message: describe(error).message })
+      })
+    }
+    projection = await searchProjection({ index, source, ...(messages ? { messages } : {}) })
+    await run(source, [projection], stop.signal, {
+      batchSize: LIVE_BATCH,
+      onError: (error) => say({ kind: 'trouble', message: describe(error).message }),
+      async onBatch({ events, position, caughtUp, lastAt }) {
+        say({ kind: 'applied', position, events, lastAt })
+        if (!filling || !caughtUp) return
+        filling = false
+        await index.optimize()
+        say({ kind: 'filled' })
+      },
+    })
+  }
+  const running = live()
+
   return {
     checkpoint,
     async answer(request) {
       switch (request.op) {
         case 'digest':
-          await projection.settle()
+          await projection?.settle()
           return index.digest()
         case 'status': {
-          const { newest, count } = projection.parked()
+          const { newest, count } = projection?.parked() ?? { newest: [], count: 0 }
           return {
-            checkpoint: projection.position(),
-            applied: projection.applied(),
+            checkpoint: projection?.position() ?? (await index.checkpoint()),
+            applied: projection?.applied() ?? 0,
             parked: newest,
             parkedCount: count,
           }
@@ -67,7 +76,7 @@ async function keepIndex(source: OpenedSource): Promise<Service> {
         case 'close':
           stop.abort()
           await running
-          await blobs?.close()
+          await messages?.close()
           await index.close()
           await source.close()
           return null
@@ -79,6 +88,46 @@ async function keepIndex(source: OpenedSource): Promise<Service> {
       if (message.kind === 'poke') source.poke()
       else source.forget(message.account)
     },
+  }
+}
+
+/** Applies what another thread reads, up to the end of the log as it is now. */
+async function fill(index: Fts5Index, signal: AbortSignal): Promise<void> {
+  const { source, blobs } = config
+  const workerData: FeederConfig = {
+    source,
+    after: await index.checkpoint(),
+    batchSize: FILLING_BATCH,
+    ...(blobs === undefined ? {} : { blobs }),
+  }
+  const feeder = new Worker(new URL('./search-feeder.ts', import.meta.url), { workerData })
+  const tell = (message: ToFeeder): void => feeder.postMessage(message)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      // One after the other: an answer about contents counts every batch before its question.
+      let last = Promise.resolve()
+      const handle = async (message: FromFeeder): Promise<void> => {
+        if (signal.aborted) return
+        if (message.kind === 'end') resolve()
+        else if (message.kind === 'contents') {
+          tell({ kind: 'contents', found: await index.contents(message.account, message.messageIds) })
+        } else {
+          await index.apply(message.changes, message.position)
+          say({ kind: 'applied', position: message.position, events: message.events, lastAt: undefined })
+          tell({ kind: 'applied' })
+          // Questions of the main thread are answered between batches.
+          await new Promise((next) => setImmediate(next))
+        }
+      }
+      feeder.on('message', (message: FromFeeder) => {
+        last = last.then(() => handle(message)).catch(reject)
+      })
+      feeder.on('error', reject)
+      feeder.on('exit', () => last.then(resolve))
+      signal.addEventListener('abort', () => last.then(resolve), { once: true })
+    })
+  } finally {
+    await feeder.terminate()
   }
 }
 
