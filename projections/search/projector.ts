@@ -38,8 +38,11 @@ const RAW_BYTES = 16 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 const KEPT_PARKED = 100
 
+/** What the projector needs of an index. */
+export type ProjectedIndex = Pick<SearchIndex, 'checkpoint' | 'apply' | 'contents'>
+
 export interface SearchProjectionOptions {
-  readonly index: SearchIndex
+  readonly index: ProjectedIndex
   /** Where copies and restored messages find their text. */
   readonly source: Pick<EventSource, 'readPositions'>
   /** Without it only the text inside the events is searchable. */
