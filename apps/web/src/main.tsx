@@ -7,7 +7,9 @@ import './styles/base.css'
 import './styles/ui.css'
 import './styles/shell.css'
 import './styles/list.css'
+import './styles/row.css'
 import './styles/reader.css'
+import './styles/message.css'
 import './styles/composer.css'
 
 const root = document.getElementById('root')

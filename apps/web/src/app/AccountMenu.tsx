@@ -66,7 +66,13 @@ export function AccountMenu({ onHelp }: { readonly onHelp: () => void }) {
           separated: index === 0,
           run: () => setPreferences({ language }),
         })),
-        { label: t('help'), icon: Keyboard, shortcut: '?', separated: true, run: onHelp },
+        {
+          label: t('singleKeys'),
+          checked: now.singleKeys,
+          separated: true,
+          run: () => setPreferences({ singleKeys: !now.singleKeys }),
+        },
+        { label: t('help'), icon: Keyboard, shortcut: '?', run: onHelp },
         { label: t('signOut'), icon: LogOut, separated: true, run: () => void signOut() },
       ]}
     />

@@ -64,10 +64,11 @@ export class Details {
     const known = this.#threads.get(threadId)
     if (known === 'loading' || known === 'ready') return
     this.#threads.set(threadId, 'loading')
-    graphql<{ thread: { messages: readonly Message[] } | null }>(THREAD, { id: threadId, atLeast: null })
+    const asked = this.#mailbox.revision
+    graphql<{ thread: { messages: readonly Message[] } | null }>(THREAD, { id: threadId, atLeast: asked })
       .then(({ thread }) => {
         const messages = thread?.messages ?? []
-        this.#mailbox.learn(messages, this.#mailbox.revision)
+        this.#mailbox.learn(messages, asked)
         this.#mailbox.threads.set(
           threadId,
           messages.map((message) => message.id),

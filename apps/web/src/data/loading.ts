@@ -181,13 +181,17 @@ async function loadResults(mailbox: Mailbox, view: View): Promise<void> {
   mailbox.emit()
   try {
     const after = view.status === 'ready' ? (view.nextCursor ?? null) : null
+    const asked = mailbox.revision
     const { search } = await graphql<SearchAnswer>(
       SEARCH,
-      { query: view.source.query, first: 50, after, atLeast: mailbox.revision },
+      { query: view.source.query, first: 50, after, atLeast: asked },
       flight.controller.signal,
     )
     if (view.flight !== flight) return
-    mailbox.learn(search.edges.map((edge) => edge.node))
+    mailbox.learn(
+      search.edges.map((edge) => edge.node),
+      asked,
+    )
     const ids = search.edges.map((edge) => edge.node.id).filter((id) => !view.known.has(id))
     for (const edge of search.edges) view.highlights.set(edge.node.id, edge)
     view.place(view.ids.length, ids, undefined)

@@ -1,6 +1,5 @@
 export const en = {
   appName: 'Everpost',
-  skipToList: 'Skip to the message list',
   // Signing in
   signIn: 'Sign in',
   signOut: 'Sign out',
@@ -38,7 +37,6 @@ export const en = {
   themeSystem: 'System',
   themeLight: 'Light',
   themeDark: 'Dark',
-  language: 'Language',
   density: 'Density',
   densityCompact: 'Compact',
   densityRegular: 'Regular',
@@ -53,9 +51,7 @@ export const en = {
   retry: 'Retry',
   close: 'Close',
   cancel: 'Cancel',
-  back: 'Back',
   done: 'Done',
-  more: 'More',
   resizeFolders: 'Width of the folder list',
   resizeList: 'Width of the message list',
   // Folders
@@ -79,7 +75,6 @@ export const en = {
   folderUnread: '{name}, {n} unread',
   folderMenu: 'Actions for {name}',
   folderGone: 'This folder does not exist any more.',
-  foldersFailed: 'The folders could not be loaded.',
   // List
   list: 'Messages in {name}',
   resultsList: 'Search results',
@@ -109,7 +104,6 @@ export const en = {
   noSubject: '(no subject)',
   noSender: '(no sender)',
   noRecipient: '(no recipient)',
-  draftMark: 'Draft',
   toName: 'To: {name}',
   select: 'Select',
   selectAll: 'Select all loaded',
@@ -175,10 +169,8 @@ export const en = {
   showQuote: 'Show quoted text',
   hideQuote: 'Hide quoted text',
   attachments: '{n} attachment|{n} attachments',
-  download: 'Download',
   downloadNamed: 'Download {name}',
   unnamed: 'unnamed',
-  originalMail: 'Original message',
   messageGone: 'This message is not here any more.',
   // History
   historyTitle: 'History of this message',
@@ -196,7 +188,6 @@ export const en = {
   send: 'Send',
   sending: 'Sending…',
   sent: 'Sent',
-  sentHeld: 'Will be sent when you are back online',
   attach: 'Attach files',
   dropFiles: 'Drop files to attach them',
   discard: 'Discard draft',
@@ -273,7 +264,6 @@ export const en = {
   keyGoJunk: 'Go to Junk',
   keyGoTrash: 'Go to Bin',
   keyGoStarred: 'Go to starred',
-  keyThen: 'then',
   keyNextInThread: 'Next message of the conversation',
   keyPreviousInThread: 'Previous message of the conversation',
   keyExpandAll: 'Open every message of the conversation',

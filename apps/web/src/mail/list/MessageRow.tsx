@@ -1,5 +1,5 @@
-import { Archive, Check, Mail, MailOpen, Paperclip, Star, Trash2 } from 'lucide-react'
-import { type DragEvent, type MouseEvent, memo, type ReactNode } from 'react'
+import { Archive, Check, Mail, MailOpen, Paperclip, Reply, Star, Trash2 } from 'lucide-react'
+import { type DragEvent, type MouseEvent, memo, type ReactNode, useState } from 'react'
 import { useMailbox } from '../../app/context.ts'
 import { ANSWERED, isStarred, isUnread, type Message } from '../../data/types.ts'
 import type { Highlights } from '../../data/view.ts'
@@ -34,13 +34,9 @@ interface RowProps {
 export const MessageRow = memo(function MessageRow(props: RowProps) {
   const { id, index, top, isCursor, isOpen, isTicked, highlights, events } = props
   const message = useMailbox((mailbox) => mailbox.message(id))
+  const [hovered, setHovered] = useState(false)
   if (!message) return <PlaceholderRow index={index} top={top} />
-  const unread = isUnread(message)
-  const starred = isStarred(message)
-  const who = correspondents(message, props.showRecipient)
-  const lead = props.showRecipient ? message.to[0] : message.from[0]
-  const subject = message.subject || t('noSubject')
-  const classes = ['row', unread && 'unread', isOpen && 'open', isTicked && 'ticked', isCursor && 'cursor']
+  const classes = ['row', isUnread(message) && 'unread', isOpen && 'open', isTicked && 'ticked', isCursor && 'cursor']
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the dispatcher opens the cursor row on Enter
     // biome-ignore lint/a11y/useSemanticElements: rows are placed by hand, which a table cannot be
@@ -48,7 +44,7 @@ export const MessageRow = memo(function MessageRow(props: RowProps) {
       role="row"
       aria-rowindex={index + 1}
       aria-selected={isTicked || isOpen}
-      aria-label={rowName(message, who, subject)}
+      aria-label={rowName(message, props.showRecipient)}
       tabIndex={isCursor ? 0 : -1}
       data-id={id}
       className={classes.filter(Boolean).join(' ')}
@@ -56,7 +52,40 @@ export const MessageRow = memo(function MessageRow(props: RowProps) {
       draggable
       onDragStart={(event) => events.drag(id, event)}
       onClick={(event) => events.click(id, event)}
+      onPointerEnter={() => setHovered(true)}
+      onPointerLeave={() => setHovered(false)}
     >
+      <RowContent
+        message={message}
+        isTicked={isTicked}
+        showRecipient={props.showRecipient}
+        folderTag={props.folderTag}
+        highlights={highlights}
+        events={events}
+        epoch={props.epoch}
+      />
+      {hovered && <RowActions message={message} events={events} />}
+    </div>
+  )
+})
+
+interface ContentProps
+  extends Pick<RowProps, 'isTicked' | 'showRecipient' | 'folderTag' | 'highlights' | 'events' | 'epoch'> {
+  readonly message: Message
+}
+
+/** Apart from where the row stands, so that mail coming in above moves rows without drawing them again. */
+const RowContent = memo(function RowContent({
+  message,
+  isTicked,
+  showRecipient,
+  folderTag,
+  highlights,
+  events,
+}: ContentProps) {
+  const lead = showRecipient ? message.to[0] : message.from[0]
+  return (
+    <>
       <Cell className="row-tick">
         <button
           type="button"
@@ -66,7 +95,7 @@ export const MessageRow = memo(function MessageRow(props: RowProps) {
           className="tick"
           onClick={(event) => {
             event.stopPropagation()
-            events.tick(id, event)
+            events.tick(message.id, event)
           }}
         >
           <Avatar name={personName(lead) || '?'} seed={lead?.address ?? ''} />
@@ -75,47 +104,51 @@ export const MessageRow = memo(function MessageRow(props: RowProps) {
       </Cell>
       <Cell className="row-body">
         <span className="row-dot" />
-        <span className="row-who">{who}</span>
+        <span className="row-who">{correspondents(message, showRecipient)}</span>
         <span className="row-text">
           <span className="row-subject">
-            {highlights && highlights.subject.length > 0 ? <Marked fragments={highlights.subject} /> : subject}
+            {highlights && highlights.subject.length > 0 ? (
+              <Marked fragments={highlights.subject} />
+            ) : (
+              message.subject || t('noSubject')
+            )}
           </span>
           <span className="row-snippet">
             {highlights && highlights.snippet.length > 0 ? <Marked fragments={highlights.snippet} /> : message.snippet}
           </span>
         </span>
         <span className="row-meta">
-          {props.folderTag && <span className="tag">{props.folderTag}</span>}
-          {message.flags.includes(ANSWERED) && <span className="row-answered" title={t('reply')} />}
+          {folderTag && <span className="tag">{folderTag}</span>}
+          {message.flags.includes(ANSWERED) && <Reply size={14} strokeWidth={1.75} aria-hidden="true" />}
           {message.hasAttachment && <Paperclip size={14} strokeWidth={1.75} aria-hidden="true" />}
-          {starred && <Star size={14} className="star-on" fill="currentColor" aria-hidden="true" />}
+          {isStarred(message) && <Star size={14} className="star-on" fill="currentColor" aria-hidden="true" />}
         </span>
         <time className="row-date" dateTime={message.receivedAt} title={fullDate(message.receivedAt)}>
           {shortDate(message.receivedAt)}
         </time>
       </Cell>
-      <Cell className="row-actions">
-        <RowAction
-          events={events}
-          id={id}
-          what="star"
-          label={starred ? t('unstar') : t('star')}
-          icon={Star}
-          filled={starred}
-        />
-        <RowAction events={events} id={id} what="archive" label={t('archive')} icon={Archive} />
-        <RowAction events={events} id={id} what="trash" label={t('delete')} icon={Trash2} />
-        <RowAction
-          events={events}
-          id={id}
-          what="read"
-          label={unread ? t('markRead') : t('markUnread')}
-          icon={unread ? MailOpen : Mail}
-        />
-      </Cell>
-    </div>
+    </>
   )
 })
+
+function RowActions({ message, events }: { readonly message: Message; readonly events: RowEvents }) {
+  const unread = isUnread(message)
+  const starred = isStarred(message)
+  const common = { events, id: message.id }
+  return (
+    <Cell className="row-actions">
+      <RowAction {...common} what="star" label={starred ? t('unstar') : t('star')} icon={Star} filled={starred} />
+      <RowAction {...common} what="archive" label={t('archive')} icon={Archive} />
+      <RowAction {...common} what="trash" label={t('delete')} icon={Trash2} />
+      <RowAction
+        {...common}
+        what="read"
+        label={unread ? t('markRead') : t('markUnread')}
+        icon={unread ? MailOpen : Mail}
+      />
+    </Cell>
+  )
+}
 
 function Cell({ className, children }: { readonly className: string; readonly children: ReactNode }) {
   return (
@@ -180,12 +213,12 @@ function correspondents(message: Message, recipients: boolean): string {
   return briefNames(message.from) || t('noSender')
 }
 
-function rowName(message: Message, who: string, subject: string): string {
+function rowName(message: Message, recipients: boolean): string {
   return [
     isUnread(message) ? t('unread') : '',
     isStarred(message) ? t('starred') : '',
-    who,
-    subject,
+    correspondents(message, recipients),
+    message.subject || t('noSubject'),
     message.hasAttachment ? t('hasAttachment') : '',
     shortDate(message.receivedAt),
   ]
