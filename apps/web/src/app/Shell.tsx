@@ -74,6 +74,9 @@ export function Shell() {
         <Logo small />
         <SearchBox at={at} />
         <LinkChip />
+        {layout === 'desk' && !docked && (
+          <IconButton icon={PenLine} label={t('compose')} command="compose" size={20} onClick={write} />
+        )}
         <AccountMenu onHelp={() => setHelp(true)} />
       </header>
       <div className="middle">
