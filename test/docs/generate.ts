@@ -57,11 +57,11 @@ const tidy = (type: string) => {
 }
 
 /** Files of a room that name the event, without their folder's common part. */
-function filesNaming(rooms: readonly string[], type: string): string {
+function filesNaming(rooms: readonly string[], words: string): string {
   const files = rooms
     .flatMap((room) => globSync(`${room}/**/*.ts`, { cwd: ROOT }))
     .map((file) => file.replaceAll('\\', '/'))
-  const naming = files.filter((file) => source(file).includes(`'${type}'`)).sort()
+  const naming = files.filter((file) => source(file).includes(words)).sort()
   return naming.map((file) => `\`${file}\``).join(', ') || '–'
 }
 
@@ -70,7 +70,7 @@ function writersOf(type: string, domainFile: string): string {
   const decider = source(domainFile).split('// ── Decide')[1]?.includes(`'${type}'`)
     ? [`\`${domainFile}\` (decide)`]
     : []
-  const commands = filesNaming(['commands'], type)
+  const commands = filesNaming(['commands'], `type: '${type}',`)
   return [...decider, ...(commands === '–' ? [] : [commands])].join(', ') || 'reserved: nothing in this version'
 }
 
@@ -90,7 +90,7 @@ export function eventsPage(): string {
     for (const type of EVENT_TYPES.filter((name) => text.includes(`type: '${name}'`))) {
       parts.push(`### ${type}`, '', '```ts', payloadOf(text, type), '```', '')
       parts.push(`- Written by: ${writersOf(type, file)}`)
-      parts.push(`- Read by: ${filesNaming(['projections'], type)}`, '')
+      parts.push(`- Read by: ${filesNaming(['projections'], `'${type}'`)}`, '')
       parts.push('```json', JSON.stringify(EXAMPLES[type], null, 2), '```', '')
     }
   }
