@@ -16,7 +16,7 @@ import { auditAt, auditHistory } from './audit.ts'
 import { helpText, VERBS } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
-import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
+import { type CliIo, type CliServices, CliUsage } from './services.ts'
 import { exportVerb, importVerb } from './transfer.ts'
 
 type Verb = (services: CliServices, argv: readonly string[], io: CliIo) => Promise<void>
