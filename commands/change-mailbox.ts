@@ -11,6 +11,7 @@ import {
   type MailboxRefusal,
 } from '../domain/mailbox/mailbox.ts'
 import { type CommandContext, type Outcome, refused, toNewEvents } from './context.ts'
+import { EventStoreError, type ExpectedRevision } from './ports/event-store.ts'
 import type { Journal } from './ports/journal.ts'
 import type { MailboxSnapshots } from './ports/views.ts'
 
@@ -47,14 +48,60 @@ export async function changeMailbox(
     const decision = decide(command, state)
     if ('refused' in decision) return { ok: false, refusal: decision.refused }
     if (decision.events.length === 0) return { ok: true, revision: revision ?? 0n, events: [] }
-    const result = await ports.journal.append({
-      stream: mailboxStream(account),
-      expected: aboutFolders(command) ? (revision ?? 'no-stream') : 'any',
-      events: toNewEvents(decision.events, account, context),
-    })
-    if (result.ok) return { ok: true, revision: result.revision, events: decision.events }
+    const expected = aboutFolders(command) ? (revision ?? 'no-stream') : 'any'
+    let last: Revision | undefined
+    for (const part of parts(command, context)) {
+      const decided = decide(part.command, state)
+      if ('refused' in decided || decided.events.length === 0) continue
+      last = await append(ports.journal, part.context, account, expected, decided.events)
+    }
+    if (last !== undefined) return { ok: true, revision: last, events: decision.events }
   }
   return refused('busy', 'The mailbox is changing too fast just now: try again.')
+}
+
+/**
+ * The revision, undefined when the stream has moved on. A retry that would now decide otherwise than the first time, because others
+ * have been busy since, finds its ids in the stream: it was done then, and is not done again.
+ */
+async function append(
+  journal: Journal,
+  context: CommandContext,
+  account: AccountId,
+  expected: ExpectedRevision,
+  events: readonly MailboxEvent[],
+): Promise<Revision | undefined> {
+  const stream = mailboxStream(account)
+  try {
+    const result = await journal.append({ stream, expected, events: toNewEvents(events, account, context) })
+    return result.ok ? result.revision : undefined
+  } catch (error) {
+    if (!(error instanceof EventStoreError) || error.code !== 'id-reused') throw error
+    return journal.lastRevision(stream)
+  }
+}
+
+/** Messages of one append: one event each at most, and an append takes 1,000. */
+const MESSAGES_PER_APPEND = 1_000
+
+/** A command about more messages than one append holds, in parts with names of their own: interrupted, a retry does what is left. */
+function parts(
+  command: MailboxCommand,
+  context: CommandContext,
+): readonly { readonly command: MailboxCommand; readonly context: CommandContext }[] {
+  const about = messagesOf(command).length
+  if (about <= MESSAGES_PER_APPEND) return [{ command, context }]
+  const cut = <T>(all: readonly T[]) =>
+    Array.from({ length: Math.ceil(all.length / MESSAGES_PER_APPEND) }, (_, i) =>
+      all.slice(i * MESSAGES_PER_APPEND, (i + 1) * MESSAGES_PER_APPEND),
+    )
+  const commands: readonly MailboxCommand[] =
+    'messageIds' in command
+      ? cut([...new Set(command.messageIds)]).map((messageIds) => ({ ...command, messageIds }))
+      : 'copies' in command
+        ? cut(command.copies).map((copies) => ({ ...command, copies }))
+        : [command]
+  return commands.map((part, i) => ({ command: part, context: { ...context, commandId: `${context.commandId}/${i}` } }))
 }
 
 /** Folders and the wanted messages as of the newest event: the views' answer with the tail of the stream folded onto it. */

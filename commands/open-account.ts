@@ -1,6 +1,6 @@
 // A person gets a mailbox: data key, claim on the address, account stream, the folders that every mailbox has.
 import type { AccountRole, AddressKind } from '../domain/account/account.ts'
-import { decide, noAccount } from '../domain/account/account.ts'
+import { decide, MAX_TEXT, noAccount } from '../domain/account/account.ts'
 import { type AccountId, accountStream, addressStream, domainStream, mailboxStream } from '../domain/log.ts'
 import { normalizeAddress } from '../domain/mail/address.ts'
 import type { FolderRole, MailboxEvent } from '../domain/mailbox/mailbox.ts'
@@ -31,7 +31,7 @@ export const folderIdFor = (account: AccountId, role: FolderRole): string => der
 
 export type OpenOutcome = Outcome<
   { readonly accountId: AccountId; readonly address: string },
-  'bad-address' | 'no-such-domain' | 'address-taken'
+  'bad-address' | 'no-such-domain' | 'address-taken' | 'bad-value'
 >
 
 /**
@@ -47,6 +47,7 @@ export async function openAccount(
   const normal = normalizeAddress(input.address)
   if (!normal) return refused('bad-address', `${input.address} is not an e-mail address.`)
   const { address, domain } = normal
+  if ((input.name ?? '').length > MAX_TEXT) return refused('bad-value', `A name takes at most ${MAX_TEXT} characters.`)
   if (
     !(await directory.hasDomain(domain)) &&
     (await journal.lastRevision(domainStream(keyring.nameHash(domain)))) === undefined
@@ -65,8 +66,11 @@ export async function openAccount(
   })
   if (!claim.ok || claim.repeated) {
     const owner = await claimedBy(ports, address)
-    if (owner === undefined || (await journal.lastRevision(accountStream(owner))) !== undefined) {
+    const open = owner !== undefined && (await journal.lastRevision(accountStream(owner))) !== undefined
+    if (owner === undefined || open) {
       await keyring.destroy(accountId)
+      // The claim of this very command: it is a retry, and everything is there.
+      if (open && claim.ok) return { ok: true, accountId: owner, address }
       return refused('address-taken', `${address} belongs to an account already.`)
     }
     // An earlier opening stopped between its claim and its streams: finish that one.

@@ -23,7 +23,12 @@ export interface IncomingMail {
   readonly mail: MailContent
   readonly remoteAddress?: string
   readonly helo?: string
+  /** When the transaction began, epoch milliseconds; by default now. A repeat on a later day must name the first time. */
+  readonly begunAt?: number
 }
+
+/** Accounts in one MailAccepted: each has a section of at most 1.2 KiB, and an event is at most 64 KiB. */
+const SECTIONS_PER_EVENT = 40
 
 /** Streams of one day's intake: enough that no stream is a bottleneck of an engine that appends stream by stream. */
 const SHARDS = 16
@@ -33,10 +38,15 @@ const SHARDS = 16
  * SMTP say 250. Every id comes from the intake's, so repeating an interrupted delivery adds nothing twice.
  */
 export async function receiveMail(journal: Journal, context: CommandContext, incoming: IncomingMail): Promise<void> {
-  const appends = [acceptance(context, incoming), ...arrivals(context, incoming)]
   const { blob: ref, stored: durable } = incoming
-  await journal.appendAll(appends, durable ? { after: [{ ref, durable }] } : {})
+  await journal.appendAll(appendsOf(context, incoming), durable ? { after: [{ ref, durable }] } : {})
 }
+
+/** What receiving appends, for whoever has more to say in the same commit. */
+export const appendsOf = (context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] => [
+  acceptance(context, incoming),
+  ...arrivals(context, incoming),
+]
 
 /** The mailbox message that a transaction makes for an account. */
 export const messageIdFor = (intakeId: string, accountId: AccountId): string =>
@@ -44,26 +54,26 @@ export const messageIdFor = (intakeId: string, accountId: AccountId): string =>
 
 function acceptance(context: CommandContext, incoming: IncomingMail): JournalAppend {
   const { intakeId, mailFrom, blob, remoteAddress, helo } = incoming
-  const sections: Record<AccountId, IntakeSection> = {}
-  for (const { accountId, address } of incoming.recipients) {
-    sections[accountId] = {
-      messageId: messageIdFor(intakeId, accountId),
-      mailFrom,
-      recipient: address,
-      blob,
-      ...(remoteAddress === undefined ? {} : { remoteAddress }),
-      ...(helo === undefined ? {} : { helo }),
+  const accepted: IntakeEvent[] = []
+  for (let from = 0; from < incoming.recipients.length; from += SECTIONS_PER_EVENT) {
+    const sections: Record<AccountId, IntakeSection> = {}
+    for (const { accountId, address } of incoming.recipients.slice(from, from + SECTIONS_PER_EVENT)) {
+      sections[accountId] = {
+        messageId: messageIdFor(intakeId, accountId),
+        mailFrom,
+        recipient: address,
+        blob,
+        ...(remoteAddress === undefined ? {} : { remoteAddress }),
+        ...(helo === undefined ? {} : { helo: helo.slice(0, 255) }),
+      }
     }
-  }
-  const accepted: IntakeEvent = {
-    type: 'MailAccepted',
-    data: { intakeId, receivedAt: context.at, size: blob.size, sections },
+    accepted.push({ type: 'MailAccepted', data: { intakeId, receivedAt: context.at, size: blob.size, sections } })
   }
   const { client: _, ...anonymous } = context
   return {
-    stream: intakeStream(dayOf(context.at), shardOf(intakeId)),
+    stream: intakeStream(dayOf(incoming.begunAt ?? context.at), shardOf(intakeId)),
     expected: 'any',
-    events: toNewEvents([accepted], 'system', anonymous),
+    events: toNewEvents(accepted, 'system', anonymous),
   }
 }
 

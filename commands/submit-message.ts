@@ -1,5 +1,5 @@
 // A person sends: the submission and the Sent copy become durable, local recipients get their mail, others wait for delivery.
-import type { AccountId, Revision } from '../domain/log.ts'
+import type { AccountId, NewEvent, Revision } from '../domain/log.ts'
 import { mailboxStream, submissionStream } from '../domain/log.ts'
 import { normalizeAddress } from '../domain/mail/address.ts'
 import type { MailContent } from '../domain/mail/structure.ts'
@@ -19,8 +19,11 @@ import { type CommandContext, contextOf, type Outcome, refused, toNewEvents } fr
 import { derivedId } from './identity.ts'
 import { folderIdFor } from './open-account.ts'
 import type { Journal } from './ports/journal.ts'
+import { NoDataKey } from './ports/keyring.ts'
 import type { Directory } from './ports/views.ts'
-import { receiveMail } from './receive-mail.ts'
+import { appendsOf } from './receive-mail.ts'
+
+const ATTEMPTS = 10
 
 export interface SubmissionPorts {
   readonly journal: Journal
@@ -127,36 +130,66 @@ async function resolveRecipients(directory: Directory, texts: readonly string[])
 }
 
 /**
- * Delivers to the recipients that live here and records it. All ids follow from the submission's, so that doing it again after a
- * crash adds nothing twice. `mail` is what the raw message holds.
+ * Delivers to the recipients that live here and records it, in one commit where the engine can: then nobody can take back what is
+ * being delivered. All ids follow from the submission's, so that doing it again after a crash adds nothing twice. A recipient whose
+ * account was erased meanwhile bounces. `mail` is what the raw message holds.
  */
 export async function deliverLocally(journal: Journal, submissionId: string, mail: MailContent): Promise<void> {
-  const { state, submitted } = await loadSubmission(journal, submissionId)
-  if (!submitted || state.cancelled || state.completed) return
-  const waiting = submitted.recipients.filter(({ address }) => state.fates.get(address) === 'waiting')
-  const local = waiting.filter((recipient) => recipient.accountId !== undefined) as Required<SubmissionRecipient>[]
-  if (local.length === 0) return
-  const first = new Map(local.map((recipient) => [recipient.accountId, recipient]))
-  const context = contextOf(submitted.accountId, 'system', {
-    commandId: `deliver/${submissionId}`,
-    correlationId: submissionId,
-  })
-  await receiveMail(journal, context, {
-    intakeId: submissionId,
-    mailFrom: submitted.mailFrom,
-    recipients: [...first.values()],
-    blob: submitted.blob,
-    mail,
-  })
-  for (const { address } of local) {
-    const answer = '250 2.0.0 Delivered here'
-    await changeSubmission(journal, context, submitted.accountId, {
-      type: 'RecordDelivery',
-      submissionId,
-      recipient: address,
-      answer,
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const { state, submitted, revision } = await loadSubmission(journal, submissionId)
+    if (!submitted || revision === undefined || state.cancelled || state.completed) return
+    const local = submitted.recipients.filter(
+      (recipient): recipient is Required<SubmissionRecipient> =>
+        recipient.accountId !== undefined && state.fates.get(recipient.address) === 'waiting',
+    )
+    if (local.length === 0) return
+    const context = contextOf(submitted.accountId, 'system', {
+      commandId: `deliver/${submissionId}`,
+      correlationId: submissionId,
     })
+    const incoming = {
+      intakeId: submissionId,
+      mailFrom: submitted.mailFrom,
+      recipients: [...new Map(local.map((recipient) => [recipient.accountId, recipient])).values()],
+      blob: submitted.blob,
+      mail,
+      begunAt: submitted.sendAt,
+    }
+    const record = {
+      stream: submissionStream(submissionId),
+      expected: revision,
+      events: recorded(state, local, context),
+    }
+    try {
+      const results = await journal.appendAll([...appendsOf(context, incoming), record])
+      if (results.at(-1)?.ok) return
+    } catch (error) {
+      const gone = error instanceof NoDataKey && local.find(({ accountId }) => accountId === error.account)
+      if (!gone) throw error
+      await changeSubmission(journal, context, submitted.accountId, {
+        type: 'RecordBounce',
+        submissionId,
+        recipient: gone.address,
+        answer: '550 5.1.1 No such mailbox here',
+      })
+    }
   }
+}
+
+/** The deliveries, and the end of the submission when these were the last: ids by recipient, so that a repeat is the same. */
+function recorded(state: Submission, local: readonly SubmissionRecipient[], context: CommandContext) {
+  const events: NewEvent<SubmissionEvent>[] = []
+  const submissionId = state.id ?? ''
+  let after = state
+  for (const { address: recipient } of local) {
+    const delivery = { type: 'RecordDelivery', submissionId, recipient, answer: '250 2.0.0 Delivered here' } as const
+    const decision = decide(delivery, after)
+    if ('refused' in decision) continue
+    const commandId = `${context.commandId}/RecordDelivery/${recipient}`
+    events.push(...toNewEvents(decision.events, context.actor, { ...context, commandId }))
+    after = decision.events.reduce(evolve, after)
+  }
+  return events
 }
 
 /** One change of a submission at its exact revision; what loses a race decides again. */
@@ -167,7 +200,7 @@ export async function changeSubmission(
   command: Exclude<SubmissionCommand, { type: 'SubmitMessage' }>,
 ): Promise<Outcome<{ readonly revision: Revision | undefined }, SubmissionRefusal['code'] | 'busy'>> {
   const { submissionId } = command
-  for (let attempt = 0; attempt < 10; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { state, submitted, revision } = await loadSubmission(journal, submissionId)
     // Another account's submission answers like none.
     const decision = decide(command, submitted?.accountId === owner ? state : noSubmission)

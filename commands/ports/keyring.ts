@@ -1,6 +1,16 @@
 // Data keys of accounts, wrapped by a master key, kept outside the log so that destroying one erases an account everywhere.
 import type { AccountId } from '../../domain/log.ts'
 
+/** Thrown when something is to be written about an account that has no key: it was erased, or never opened. */
+export class NoDataKey extends Error {
+  readonly account: AccountId
+  constructor(account: AccountId) {
+    super(`Account ${account} has no data key: it was erased or never opened`)
+    this.name = 'NoDataKey'
+    this.account = account
+  }
+}
+
 export interface Keyring {
   /** Makes the account's data key; durable when it resolves. Repeating it changes nothing. */
   create(account: AccountId): Promise<void>

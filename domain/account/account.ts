@@ -117,6 +117,8 @@ export type AccountDecision = { readonly events: readonly AccountEvent[] } | { r
 export const MAX_ADDRESSES = 100
 export const MAX_APP_PASSWORDS = 100
 export const MAX_FILTER_BYTES = 48 * 1024
+/** Characters of a name, a label or a reason: an event stays far below its cap. */
+export const MAX_TEXT = 2_000
 
 // ── Decide ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,6 +127,7 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
   if (command.type === 'OpenAccount') {
     if (state.id !== undefined) return { events: [] }
     const { accountId, address, name, role } = command
+    if (name.length > MAX_TEXT) return refuse('bad-value', `A name takes at most ${MAX_TEXT} characters.`)
     return {
       events: [
         { type: 'AccountOpened', data: { accountId, address, name, role } },
@@ -148,6 +151,7 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
     case 'AddAppPassword': {
       const { appPasswordId, label, hash } = command
       if (state.appPasswords.has(appPasswordId)) return { events: [] }
+      if (label.length > MAX_TEXT) return refuse('bad-value', `A label takes at most ${MAX_TEXT} characters.`)
       if (state.appPasswords.size >= MAX_APP_PASSWORDS) {
         return refuse(
           'too-many',
@@ -168,13 +172,14 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
       return bytes === state.quota ? { events: [] } : { events: [{ type: 'QuotaChanged', data: { accountId, bytes } }] }
     }
     case 'ChangeFilterRules': {
-      if (command.script.length > MAX_FILTER_BYTES)
-        return refuse('bad-value', `Filter rules take at most ${MAX_FILTER_BYTES} characters.`)
+      if (new TextEncoder().encode(command.script).length > MAX_FILTER_BYTES)
+        return refuse('bad-value', `Filter rules take at most ${MAX_FILTER_BYTES} bytes.`)
       return { events: [{ type: 'FilterRulesChanged', data: { accountId, script: command.script } }] }
     }
     case 'PlaceLegalHold': {
       const { holdId, reason } = command
       if (state.holds.has(holdId)) return { events: [] }
+      if (reason.length > MAX_TEXT) return refuse('bad-value', `A reason takes at most ${MAX_TEXT} characters.`)
       return { events: [{ type: 'LegalHoldPlaced', data: { accountId, holdId, reason } }] }
     }
     case 'ReleaseLegalHold': {

@@ -376,6 +376,7 @@ function createFolder(command: Extract<MailboxCommand, { type: 'CreateFolder' }>
   if (state.folders.size >= MAX_FOLDERS) return refuse('too-many', `A mailbox holds at most ${MAX_FOLDERS} folders.`)
   const wrong = nameRefusal(name, parentId, state)
   if (wrong) return wrong
+  if (role !== null && folderByRole(state, role)) return refuse('name-taken', `There is a folder for ${role} already.`)
   return { events: [{ type: 'FolderCreated', data: { folderId, name, parentId, role } }] }
 }
 
@@ -386,7 +387,7 @@ function renameFolder(command: Extract<MailboxCommand, { type: 'RenameFolder' }>
   if (name === folder.name) return { events: [] }
   if (folder.role === 'inbox') return refuse('not-allowed', 'The inbox cannot be renamed.')
   return (
-    nameRefusal(name, folder.parentId, state) ?? {
+    nameRefusal(name, folder.parentId, state, folder) ?? {
       events: [{ type: 'FolderRenamed', data: { folderId: folder.id, name } }],
     }
   )
@@ -401,7 +402,7 @@ function moveFolder(command: Extract<MailboxCommand, { type: 'MoveFolder' }>, st
   if (parentId !== null && isWithin(state, parentId, folder.id)) {
     return refuse('not-allowed', 'A folder cannot be moved into itself.')
   }
-  const wrong = nameRefusal(folder.name, parentId, state)
+  const wrong = nameRefusal(folder.name, parentId, state, folder)
   return wrong ?? { events: [{ type: 'FolderMoved', data: { folderId: folder.id, parentId } }] }
 }
 
@@ -421,6 +422,8 @@ function decideFlags(command: Extract<MailboxCommand, { type: 'ChangeFlags' }>, 
   const remove = normalizeAll(command.remove)
   if (!add || !remove)
     return refuse('bad-flag', 'A flag is a \\system flag or a word of at most 100 ASCII letters, digits and signs.')
+  if (add.length > MAX_KEYWORDS || remove.length > MAX_KEYWORDS)
+    return refuse('too-many', `A command adds or removes at most ${MAX_KEYWORDS} flags.`)
   const touched: string[] = []
   for (const id of new Set(command.messageIds)) {
     const message = state.messages.get(id) as Message
@@ -494,22 +497,38 @@ function missingMessage(ids: readonly string[], state: Mailbox, options: { expun
   return undefined
 }
 
-/** Folder names: 1 to 200 characters, no control characters, no '/', the name INBOX (any case) only for the inbox; unique among siblings. */
-function nameRefusal(name: string, parentId: string | null, state: Mailbox) {
+/** Folder names: 1 to 200 characters, no control characters, no '/'; unique among siblings in any case, so INBOX is the inbox alone. */
+function nameRefusal(name: string, parentId: string | null, state: Mailbox, self?: Folder) {
   if (name.length === 0 || name.length > 200) return refuse('bad-name', 'A folder name has 1 to 200 characters.')
-  if (/[\u0000-\u001f\u007f/]/.test(name))
+  if (/[\u0000-\u001f\u007f/]/.test(name) || !name.isWellFormed())
     return refuse('bad-name', "A folder name holds no '/' and no control characters.")
   if (parentId !== null && !state.folders.has(parentId))
     return refuse('no-such-folder', 'The parent folder does not exist.')
   const key = name.toLowerCase()
   for (const folder of state.folders.values()) {
-    if (folder.parentId === parentId && folder.name.toLowerCase() === key)
+    if (folder.id !== self?.id && folder.parentId === parentId && folder.name.toLowerCase() === key)
       return refuse('name-taken', `There is a folder ${folder.name} already.`)
   }
-  let depth = 1
-  for (let id = parentId; id !== null; id = state.folders.get(id)?.parentId ?? null) depth++
-  if (depth > MAX_DEPTH) return refuse('too-many', `Folders nest at most ${MAX_DEPTH} deep.`)
+  if (depthOf(parentId, state) + (self ? heightOf(self.id, state) : 1) > MAX_DEPTH)
+    return refuse('too-many', `Folders nest at most ${MAX_DEPTH} deep.`)
   return undefined
+}
+
+/** Folders from the top down to this one; 0 for the top itself. */
+function depthOf(folderId: string | null, state: Mailbox): number {
+  let depth = 0
+  for (let id = folderId; id !== null && depth <= MAX_FOLDERS; id = state.folders.get(id)?.parentId ?? null) depth++
+  return depth
+}
+
+/** Levels of the tree below and with this folder. */
+function heightOf(folderId: string, state: Mailbox): number {
+  const above = depthOf(folderId, state)
+  let height = 1
+  for (const { id } of state.folders.values()) {
+    if (isWithin(state, id, folderId)) height = Math.max(height, depthOf(id, state) - above + 1)
+  }
+  return height
 }
 
 function normalizeAll(flags: readonly string[]): readonly string[] | undefined {

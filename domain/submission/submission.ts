@@ -115,6 +115,8 @@ export type SubmissionDecision =
   | { readonly refused: SubmissionRefusal }
 
 export const MAX_RECIPIENTS = 500
+/** Bytes of all recipients' addresses: one event holds them, and an event is at most 64 KiB. */
+export const MAX_RECIPIENT_BYTES = 24_000
 
 // ── Decide ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,6 +128,11 @@ export function decide(command: SubmissionCommand, state: Submission): Submissio
     if (recipients.length === 0) return refuse('no-recipients', 'A message needs at least one recipient.')
     if (recipients.length > MAX_RECIPIENTS)
       return refuse('too-many', `A message goes to at most ${MAX_RECIPIENTS} recipients.`)
+    if (new TextEncoder().encode(recipients.map(({ address }) => address).join('')).length > MAX_RECIPIENT_BYTES)
+      return refuse(
+        'too-many',
+        'The addresses of the recipients are too long in all: send the message in several parts.',
+      )
     return { events: [{ type: 'MessageSubmitted', data: command.submission }] }
   }
   if (state.id === undefined) return refuse('no-such-submission', 'There is no such submission.')

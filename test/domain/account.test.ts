@@ -1,0 +1,162 @@
+import { describe, it } from 'node:test'
+import {
+  type AccountCommand,
+  type AccountEvent,
+  MAX_ADDRESSES,
+  MAX_APP_PASSWORDS,
+  MAX_FILTER_BYTES,
+  MAX_TEXT,
+} from '../../domain/account/account.ts'
+import { givenAccount as given } from './spec.ts'
+
+const accountId = 'acc'
+const open: AccountCommand = { type: 'OpenAccount', accountId, address: 'kim@example.test', name: 'Kim', role: 'user' }
+const opened: AccountEvent[] = [
+  { type: 'AccountOpened', data: { accountId, address: 'kim@example.test', name: 'Kim', role: 'user' } },
+  { type: 'AddressAdded', data: { accountId, address: 'kim@example.test', kind: 'primary' } },
+]
+const erased: AccountEvent = { type: 'AccountErased', data: { accountId } }
+const held: AccountEvent = { type: 'LegalHoldPlaced', data: { accountId, holdId: 'h1', reason: 'court' } }
+
+const LATER: readonly AccountCommand[] = [
+  { type: 'AddAddress', address: 'sales@example.test', kind: 'alias' },
+  { type: 'ChangePassword', hash: 'phc' },
+  { type: 'AddAppPassword', appPasswordId: 'p1', label: 'phone', hash: 'h' },
+  { type: 'RevokeAppPassword', appPasswordId: 'p1' },
+  { type: 'ChangeQuota', bytes: 5 },
+  { type: 'ChangeFilterRules', script: 'keep;' },
+  { type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' },
+  { type: 'ReleaseLegalHold', holdId: 'h1' },
+]
+
+describe('every account command', () => {
+  it('is refused for an account that does not exist or was erased', () => {
+    for (const command of [...LATER, { type: 'EraseAccount' } as const])
+      given().when(command).refused('no-such-account')
+    for (const command of LATER) given(opened, erased).when(command).refused('erased')
+  })
+})
+
+describe('OpenAccount', () => {
+  it('produces the account and its first address; quiet the second time; refuses an endless name', () => {
+    given()
+      .when(open)
+      .then(...opened)
+    given(opened).when(open).quiet()
+    given()
+      .when({ ...open, name: 'x'.repeat(MAX_TEXT + 1) } as AccountCommand)
+      .refused('bad-value')
+  })
+})
+
+describe('AddAddress', () => {
+  const add: AccountCommand = { type: 'AddAddress', address: 'sales@example.test', kind: 'alias' }
+  const added: AccountEvent = {
+    type: 'AddressAdded',
+    data: { accountId, address: 'sales@example.test', kind: 'alias' },
+  }
+  it('produces, stays quiet, refuses too many', () => {
+    given(opened).when(add).then(added)
+    given(opened, added).when(add).quiet()
+    const many = Array.from(
+      { length: MAX_ADDRESSES - 1 },
+      (_, i): AccountEvent => ({
+        type: 'AddressAdded',
+        data: { accountId, address: `a${i}@example.test`, kind: 'alias' },
+      }),
+    )
+    given(opened, many).when(add).refused('too-many')
+  })
+})
+
+describe('ChangePassword', () => {
+  it('always produces: a new salt is a new password', () => {
+    const changed: AccountEvent = { type: 'PasswordChanged', data: { accountId, hash: 'phc' } }
+    given(opened, changed).when({ type: 'ChangePassword', hash: 'phc' }).then(changed)
+  })
+})
+
+describe('app passwords', () => {
+  const add = (appPasswordId: string, label = 'phone'): AccountCommand => ({
+    type: 'AddAppPassword',
+    appPasswordId,
+    label,
+    hash: 'h',
+  })
+  const added = (appPasswordId: string): AccountEvent => ({
+    type: 'AppPasswordAdded',
+    data: { accountId, appPasswordId, label: 'phone', hash: 'h' },
+  })
+  it('are added once, up to a limit, with a label of bounded length', () => {
+    given(opened).when(add('p1')).then(added('p1'))
+    given(opened, added('p1')).when(add('p1')).quiet()
+    const many = Array.from({ length: MAX_APP_PASSWORDS }, (_, i) => added(`p${i}`))
+    given(opened, many).when(add('one-more')).refused('too-many')
+    given(opened)
+      .when(add('p1', 'x'.repeat(MAX_TEXT + 1)))
+      .refused('bad-value')
+  })
+  it('are revoked, which makes room', () => {
+    const revoked: AccountEvent = { type: 'AppPasswordRevoked', data: { accountId, appPasswordId: 'p1' } }
+    given(opened, added('p1')).when({ type: 'RevokeAppPassword', appPasswordId: 'p1' }).then(revoked)
+    given(opened, added('p1'), revoked).when({ type: 'RevokeAppPassword', appPasswordId: 'p1' }).quiet()
+    given(opened, added('p1'), revoked).when(add('p1')).then(added('p1'))
+  })
+})
+
+describe('ChangeQuota', () => {
+  const quota = (bytes: number | null): AccountCommand => ({ type: 'ChangeQuota', bytes })
+  it('produces, stays quiet, refuses what is no number of bytes', () => {
+    const changed: AccountEvent = { type: 'QuotaChanged', data: { accountId, bytes: 5 } }
+    given(opened).when(quota(5)).then(changed)
+    given(opened, changed).when(quota(5)).quiet()
+    given(opened).when(quota(null)).quiet()
+    given(opened, changed)
+      .when(quota(null))
+      .then({ type: 'QuotaChanged', data: { accountId, bytes: null } })
+    for (const bytes of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60])
+      given(opened).when(quota(bytes)).refused('bad-value')
+  })
+})
+
+describe('ChangeFilterRules', () => {
+  it('produces, and counts bytes and not characters', () => {
+    given(opened)
+      .when({ type: 'ChangeFilterRules', script: 'keep;' })
+      .then({
+        type: 'FilterRulesChanged',
+        data: { accountId, script: 'keep;' },
+      })
+    given(opened)
+      .when({ type: 'ChangeFilterRules', script: '가'.repeat(MAX_FILTER_BYTES / 2) })
+      .refused('bad-value')
+  })
+})
+
+describe('legal holds', () => {
+  it('are placed once and released once', () => {
+    given(opened).when({ type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' }).then(held)
+    given(opened, held).when({ type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' }).quiet()
+    given(opened)
+      .when({ type: 'PlaceLegalHold', holdId: 'h1', reason: 'x'.repeat(MAX_TEXT + 1) })
+      .refused('bad-value')
+    given(opened, held)
+      .when({ type: 'ReleaseLegalHold', holdId: 'h1' })
+      .then({ type: 'LegalHoldReleased', data: { accountId, holdId: 'h1' } })
+    given(opened).when({ type: 'ReleaseLegalHold', holdId: 'h1' }).refused('no-such-hold')
+  })
+  it('forbid erasure until every one is released', () => {
+    const second: AccountEvent = { type: 'LegalHoldPlaced', data: { accountId, holdId: 'h2', reason: 'tax' } }
+    const released: AccountEvent = { type: 'LegalHoldReleased', data: { accountId, holdId: 'h1' } }
+    given(opened, held).when({ type: 'EraseAccount' }).refused('under-legal-hold')
+    given(opened, held, second, released).when({ type: 'EraseAccount' }).refused('under-legal-hold')
+    given(opened, held, released).when({ type: 'EraseAccount' }).then(erased)
+  })
+})
+
+describe('EraseAccount', () => {
+  it('produces once, then stays quiet', () => {
+    given(opened).when({ type: 'EraseAccount' }).then(erased)
+    given(opened, erased).when({ type: 'EraseAccount' }).quiet()
+  })
+})
