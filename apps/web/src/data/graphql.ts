@@ -29,6 +29,7 @@ function signedOut(message: string): ApiError {
 }
 
 interface Problem {
+  readonly code?: string
   readonly type?: string
   readonly title?: string
   readonly detail?: string
@@ -43,7 +44,7 @@ export async function request<T>(method: string, path: string, body?: unknown, s
   if (response.ok) return answer as T
   const problem = (answer ?? {}) as Problem
   throw new ApiError(
-    problem.type ?? String(response.status),
+    problem.code ?? problem.type ?? String(response.status),
     problem.detail ?? problem.title ?? response.statusText,
     response.status,
   )

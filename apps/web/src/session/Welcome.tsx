@@ -20,7 +20,7 @@ export function Welcome({ token }: { readonly token: string }) {
     answer.then(
       (welcome) => {
         setAddress(welcome?.address)
-        if (welcome?.mustSetPassword === false) void enter()
+        if (welcome?.mustSetPassword === false || welcome?.hasPassword === true) void enter()
         else setState('password')
       },
       () => setState('used'),

@@ -49,6 +49,6 @@ export async function signOut(): Promise<void> {
 
 /** Uses up a one-time link. */
 export const redeemWelcome = (token: string) =>
-  request<{ mustSetPassword?: boolean; address?: string }>('POST', '/session/welcome', { token })
+  request<{ mustSetPassword?: boolean; hasPassword?: boolean; address?: string }>('POST', '/session/welcome', { token })
 
 export const setFirstPassword = (password: string) => request('POST', '/account/password', { password })

@@ -160,7 +160,7 @@ function Body({
         </div>
       )}
       {data.bodyUrl ? (
-        <BodyFrame url={images ? `${data.bodyUrl}&images=1` : data.bodyUrl} title={t('bodyFrame', { name })} />
+        <BodyFrame url={images ? withImages(data.bodyUrl) : data.bodyUrl} title={t('bodyFrame', { name })} />
       ) : (
         <PlainText text={data.text} isMain={isMain} />
       )}
@@ -168,6 +168,8 @@ function Body({
     </>
   )
 }
+
+const withImages = (url: string): string => `${url}${url.includes('?') ? '&' : '?'}images=1`
 
 function toLine(message: Message, data: MessageDetail | undefined, own: string): string {
   const all = [...message.to, ...(data?.cc ?? [])]
