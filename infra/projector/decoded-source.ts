@@ -49,7 +49,7 @@ export class DecodedSource {
   constructor(config: unknown) {
     this.#worker = new Worker(new URL('./decode-worker.ts', import.meta.url), {
       workerData: config,
-      resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 },
+      resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 },
     })
     this.#worker.on('message', (answer: Answer) => {
       if (answer.subscription !== this.#subscription) return

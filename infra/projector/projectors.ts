@@ -122,7 +122,7 @@ export interface ProjectorsApi {
 const FOLDER = 'views'
 const WAIT_MS = 5000
 /** Small young generations keep the resident size of several threads down; the old ones are far above what they need. */
-const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
+const LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 /** After a crash of the thread; doubles with every crash in a row. */
 const RESTART_MS = 100
 

@@ -7,7 +7,7 @@ import type { Compared, FromRebuild, RebuildConfig, ToRebuild } from './messages
 import type { RebuildProgress } from './projectors.ts'
 import { engineOf, type OpenedProjection } from './registry.ts'
 
-const BATCH = 2000
+const BATCH = 1000
 
 const config = workerData as RebuildConfig
 const port = parentPort

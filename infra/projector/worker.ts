@@ -21,7 +21,7 @@ interface Running extends OpenedProjection {
 }
 
 const LIVE_BATCH = 500
-const FILL_BATCH = 2000
+const FILL_BATCH = 1000
 
 const config = workerData as WorkerConfig
 const port = parentPort

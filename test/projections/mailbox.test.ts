@@ -50,7 +50,9 @@ test('the view is the fold of the domain', async () => {
       )
       // Counters are those that counting gives.
       for (const row of await queries.folders(ACCOUNT)) {
-        const living = messages.filter((each) => each.folderId === row.id && !each.expunged)
+        const living: Snapshot['messages'] = messages.filter(
+          (each: Snapshot['messages'][number]) => each.folderId === row.id && !each.expunged,
+        )
         const unread = living.filter((each) => !each.flags.includes('\\seen'))
         assert.deepEqual([row.name, row.total, row.unread], [row.name, living.length, unread.length])
       }

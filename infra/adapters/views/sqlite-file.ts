@@ -57,7 +57,7 @@ export class ViewFile {
     this.db = new DatabaseSync(path, { timeout: 5000 })
     if (mode === 'fill') {
       this.db.exec(
-        `PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;
+        `PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -24576;
          PRAGMA locking_mode = EXCLUSIVE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LAYOUT};
          CREATE TABLE view (name TEXT NOT NULL, version INTEGER NOT NULL, checkpoint INTEGER, filling INTEGER NOT NULL);
          CREATE TABLE parked (position INTEGER PRIMARY KEY, type TEXT NOT NULL, error TEXT NOT NULL, at INTEGER NOT NULL);`,
@@ -65,7 +65,7 @@ export class ViewFile {
       this.db.exec(schema.tables)
       this.db.prepare('INSERT INTO view VALUES (?, ?, NULL, 1)').run(schema.name, schema.version)
     } else {
-      this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384')
+      this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192')
     }
     this.#setCheckpoint = this.db.prepare('UPDATE view SET checkpoint = ?')
     this.#addParked = this.db.prepare('INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)')

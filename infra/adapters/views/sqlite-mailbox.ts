@@ -70,7 +70,8 @@ export const mailboxSchema: ViewSchema = {
 
 /** Mailboxes kept between units; the newest used stay. */
 const KEPT_MAILBOXES = 4096
-const RECENT_MESSAGES = 50_000
+const KEPT_FOLDERS = 50_000
+const RECENT_MESSAGES = 20_000
 
 export class SqliteMailbox implements MailboxStore {
   readonly file: ViewFile
@@ -78,6 +79,7 @@ export class SqliteMailbox implements MailboxStore {
   readonly #numbers = new Map<AccountId, number>()
   /** As the file holds them. Loading takes one out and a commit puts it back, so a dropped unit leaves none changed. */
   readonly #kept = new Map<AccountId, MailboxState>()
+  #keptFolders = 0
   /** The same for messages: what was touched lately is what is touched next. */
   readonly #recent = new Map<string, MessageState>()
   #nextNumber: number
@@ -103,6 +105,7 @@ export class SqliteMailbox implements MailboxStore {
       const kept = this.#kept.get(account)
       if (kept !== undefined) {
         this.#kept.delete(account)
+        this.#keptFolders -= kept.folders.size
         return kept
       }
       const row = this.#mailbox.get(packId(account))
@@ -170,6 +173,7 @@ export class SqliteMailbox implements MailboxStore {
     } catch (error) {
       this.#numbers.clear()
       this.#kept.clear()
+      this.#keptFolders = 0
       this.#recent.clear()
       throw error
     }
@@ -178,6 +182,7 @@ export class SqliteMailbox implements MailboxStore {
     for (const [account, changed] of unit.accounts) {
       for (const folder of changed.state.folders.values()) folder.changed = false
       this.#kept.set(account, changed.state)
+      this.#keptFolders += changed.state.folders.size
       const number = this.#number(account)
       for (const message of changed.loaded()) {
         message.change = STORED
@@ -189,9 +194,10 @@ export class SqliteMailbox implements MailboxStore {
       if (this.#recent.size <= RECENT_MESSAGES) break
       this.#recent.delete(key)
     }
-    for (const account of this.#kept.keys()) {
-      if (this.#kept.size <= KEPT_MAILBOXES) break
+    for (const [account, state] of this.#kept) {
+      if (this.#kept.size <= KEPT_MAILBOXES && this.#keptFolders <= KEPT_FOLDERS) break
       this.#kept.delete(account)
+      this.#keptFolders -= state.folders.size
     }
   }
 
@@ -199,6 +205,7 @@ export class SqliteMailbox implements MailboxStore {
 
   #erase(account: AccountId): void {
     const number = this.#number(account)
+    this.#keptFolders -= this.#kept.get(account)?.folders.size ?? 0
     this.#kept.delete(account)
     this.#numbers.delete(account)
     if (number < 0) return

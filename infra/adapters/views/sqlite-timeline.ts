@@ -23,7 +23,7 @@ export const timelineSchema: ViewSchema = {
 
 /** A row is full at this many bytes of differences: rewriting it stays cheap, and its key costs little. */
 const FULL = 384
-const RECENT_MESSAGES = 50_000
+const RECENT_MESSAGES = 20_000
 
 export class SqliteTimeline implements TimelineStore {
   readonly file: ViewFile
