@@ -1,7 +1,7 @@
 // The certificate of the mail listeners: the configured one, else a self-signed pair made once in the data folder.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { generate } from 'selfsigned'
+
 import type { Config } from './config.ts'
 
 export interface TlsPair {
@@ -18,6 +18,8 @@ export async function loadTls(config: Config, folder: string): Promise<TlsPair> 
   if (!existsSync(keyPath) || !existsSync(certPath)) {
     const name = `mail.${config.domain}`
     const days = 3650
+    // A large library for the first start alone.
+    const { generate } = await import('selfsigned')
     const made = await generate([{ name: 'commonName', value: name }], {
       keyType: 'ec',
       algorithm: 'sha256',

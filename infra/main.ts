@@ -1,0 +1,156 @@
+// Finds the verb, reads the settings, and runs it in a running server or, when there is none, in this process.
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { helpText, VERBS } from '../gateways/cli/help.ts'
+import { findVerb, runVerb } from '../gateways/cli/run.ts'
+import type { CliIo } from '../gateways/cli/services.ts'
+import { type Config, ConfigError, dataPaths, loadConfig } from './config.ts'
+import { type ControlReply, callControl } from './control-socket.ts'
+import { runDemo } from './demo.ts'
+import { openEmbedded } from './embedded.ts'
+import { firstSignIn, startServer } from './serve.ts'
+
+interface CommonWords {
+  readonly argv: readonly string[]
+  readonly data?: string
+  readonly config?: string
+  readonly role?: string
+  readonly help: boolean
+}
+
+/** Takes --data, --config, --role and --help out, wherever they stand. */
+function commonWords(argv: readonly string[]): CommonWords {
+  const rest: string[] = []
+  const found: { data?: string; config?: string; role?: string } = {}
+  let help = false
+  const words = [...argv]
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const named =
+      /^--(data|config)(?:=(.*))?$/.exec(word) ?? (rest[0] === 'serve' ? /^--(role)(?:=(.*))?$/.exec(word) : null)
+    if (named) {
+      const value = named[2] ?? words.shift()
+      if (value === undefined) throw new ConfigError(`--${named[1]}`, 'a value must follow')
+      found[named[1] as 'data'] = value
+    } else if (word === '--help' || word === '-h') help = true
+    else rest.push(word)
+  }
+  return { argv: rest, help, ...found }
+}
+
+async function main(): Promise<number> {
+  const words = commonWords(process.argv.slice(2))
+  const verb = findVerb(words.argv)
+  if (words.help || words.argv[0] === 'help' || words.argv.length === 0) {
+    process.stdout.write(helpText(verb?.name ?? findVerb(words.argv.slice(1))?.name))
+    return words.argv.length === 0 && !words.help ? 2 : 0
+  }
+  if (!verb) {
+    const near = Object.keys(VERBS).filter((name) => name.startsWith(words.argv[0] ?? ''))
+    const hint = near.length > 0 ? `There are: ${near.join(', ')}.` : 'See: everpost --help'
+    process.stderr.write(`everpost: ${words.argv.slice(0, 2).join(' ')} is not a verb. ${hint}\n`)
+    return 2
+  }
+  const config = loadConfig(
+    {
+      ...(words.data === undefined ? {} : { data: words.data }),
+      ...(words.config === undefined ? {} : { file: words.config }),
+      ...(words.role === undefined ? {} : { roles: words.role }),
+    },
+    process.env,
+    process.cwd(),
+  )
+  if (verb.name === 'serve') return serve(config)
+  if (verb.name === 'demo') return runDemo(config)
+  return runAnywhere(config, words.argv, verb)
+}
+
+async function runAnywhere(
+  config: Config,
+  argv: readonly string[],
+  verb: { name: string; rest: readonly string[] },
+): Promise<number> {
+  const { control } = dataPaths(config.data)
+  const needsStdin = verb.rest.includes('--password-stdin')
+  const stdin = needsStdin ? await readStdin() : undefined
+  const show = (reply: ControlReply) => {
+    if ('out' in reply) process.stdout.write(reply.out)
+    else if ('err' in reply) process.stderr.write(reply.err)
+    else if ('progress' in reply) showProgress(reply.progress)
+  }
+  const columns = process.stdout.columns ?? 80
+  if (existsSync(control)) {
+    const request = { argv, cwd: process.cwd(), columns, ...(stdin === undefined ? {} : { stdin }) }
+    const exit = await callControl(control, request, show)
+    if (exit !== undefined) return exit
+  }
+  const everpost = await openEmbedded(config)
+  const abort = new AbortController()
+  process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
+  try {
+    await everpost.projectors.ready()
+    const io: CliIo = {
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+      progress: showProgress,
+      stdin: async () => stdin ?? '',
+      cwd: process.cwd(),
+      columns,
+      signal: abort.signal,
+    }
+    return await runVerb(everpost.services, verb.name, verb.rest, io)
+  } finally {
+    await everpost.close()
+  }
+}
+
+async function serve(config: Config): Promise<number> {
+  const fresh = !existsSync(config.data)
+  const server = await startServer(config)
+  const lines = Object.entries(server.ports).map(([name, port]) => `  ${name.padEnd(12)} ${config.host}:${port}`)
+  process.stdout.write(`Everpost is running on ${resolve(config.data)}${fresh ? ' (new)' : ''}\n${lines.join('\n')}\n`)
+  if (server.url) process.stdout.write(`Web app: ${server.url}\n`)
+  const first = await firstSignIn(server)
+  if (first) process.stdout.write(`Sign in as ${first.address} once, then choose a password:\n  ${first.link}\n`)
+  process.stdout.write('ready\n')
+  await stopped()
+  process.stdout.write('Stopping…\n')
+  await server.stop()
+  return 0
+}
+
+/** Resolves on SIGINT or SIGTERM; a second one ends at once, which loses nothing acknowledged either. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    const ask = () => {
+      if (asked) process.exit(1)
+      asked = true
+      resolve()
+    }
+    process.on('SIGINT', ask)
+    process.on('SIGTERM', ask)
+  })
+}
+
+function showProgress(line: string | null): void {
+  if (!process.stderr.isTTY) return
+  process.stderr.write(line === null ? '\r\u001b[K' : `\r\u001b[K${line}`)
+}
+
+async function readStdin(): Promise<string> {
+  let text = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk
+  return text
+}
+
+// Whoever reads our output may go away first (`everpost … | head`); the server lives on.
+process.stdout.on('error', () => undefined)
+process.stderr.on('error', () => undefined)
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  const wrongUse = error instanceof ConfigError
+  process.stderr.write(`everpost: ${error instanceof Error ? error.message : error}\n`)
+  process.exitCode = wrongUse ? 2 : 1
+}
