@@ -1,4 +1,6 @@
 // everpost projections …, compact: what the views are at, making them anew, and giving back space.
+import { contextOf } from '../../commands/context.ts'
+import { recordAudit } from '../../commands/record-audit.ts'
 import { duration, parse, printJson, printTable, progressLine, size, words } from './arguments.ts'
 import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
 
@@ -46,6 +48,13 @@ export async function projectionsRebuild(services: CliServices, argv: readonly s
       })),
     )
     io.progress(null)
+  }
+  for (const { name, generation, events, digest } of rebuilt) {
+    const data = { projection: name, generation, events, digest }
+    await recordAudit(services.journal, contextOf('cli', 'cli', { at: services.now() }), {
+      type: 'ProjectionRebuilt',
+      data,
+    })
   }
   if (values.json) return printJson(io, rebuilt)
   for (const { name, generation, events, seconds, same, parked } of rebuilt) {

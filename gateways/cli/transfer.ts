@@ -1,8 +1,11 @@
 // everpost import …, export …: mail from files into a mailbox, and a mailbox into one mbox file.
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { contextOf } from '../../commands/context.ts'
+import { recordAudit } from '../../commands/record-audit.ts'
 import { isRedacted } from '../../domain/log.ts'
 import type { MessageRow } from '../../projections/queries.ts'
 import { type ImportProgress, ImportRefusal, importMail } from '../import/import-mail.ts'
@@ -66,6 +69,7 @@ export async function exportVerb(services: CliServices, argv: readonly string[],
   const started = performance.now()
   const { messages: total } = await services.mailbox.usage(account.id)
   const output = createWriteStream(partial)
+  const hash = createHash('sha256')
   let done = 0
   try {
     await once(output, 'open')
@@ -78,7 +82,9 @@ export async function exportVerb(services: CliServices, argv: readonly string[],
         for (const row of page.rows) {
           io.signal.throwIfAborted()
           const raw = await rawOf(services, row)
-          if (raw && !output.write(mboxEntry(row, raw))) await once(output, 'drain')
+          const entry = raw ? mboxEntry(row, raw) : Buffer.alloc(0)
+          hash.update(entry)
+          if (!output.write(entry)) await once(output, 'drain')
           done++
         }
         const seconds = (performance.now() - started) / 1000
@@ -105,7 +111,9 @@ export async function exportVerb(services: CliServices, argv: readonly string[],
     throw code?.startsWith('E') ? new CliRefusal(`${path} cannot be written: ${message}`) : error
   }
   io.progress(null)
-  if (values.json) return printJson(io, { address: account.address, messages: done, file: path })
+  const data = { accountId: account.id, messages: done, sha256: hash.digest('hex') }
+  await recordAudit(services.journal, contextOf('cli', 'cli', { at: services.now() }), { type: 'ExportMade', data })
+  if (values.json) return printJson(io, { address: account.address, ...data, file: path })
   io.out(`Exported ${done} messages to ${path}.\n`)
 }
 
