@@ -82,3 +82,15 @@ export const briefNames = (people: readonly Address[]): string => {
   if (people.length === 1) return personName(first)
   return people.map((each) => personName(each).split(/[\s@]/)[0]).join(', ')
 }
+
+/** `Firefox on Linux` for what a browser calls itself; anything else as it is. */
+export function clientTitle(name: string): string {
+  if (!name.startsWith('Mozilla/')) return name
+  const browser = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(name.replace('HeadlessChrome', 'Chrome'))?.[1] ?? ''
+  const system = /(Windows|iPhone|iPad|Android|Mac OS X|Linux)/.exec(name)?.[1] ?? ''
+  const titles: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', 'Mac OS X': 'macOS' }
+  return [browser, system]
+    .map((part) => titles[part] ?? part)
+    .filter(Boolean)
+    .join(' · ')
+}

@@ -6,7 +6,7 @@ import type { HistoryEntry } from '../../data/types.ts'
 import { t } from '../../i18n/index.ts'
 import { useCommand } from '../../keyboard/dispatcher.ts'
 import { Button, IconButton } from '../../ui/Button.tsx'
-import { fullDate } from '../../ui/format.ts'
+import { clientTitle, fullDate } from '../../ui/format.ts'
 
 /** Everything that ever happened to a message, newest first; grows while it is open. */
 export function HistoryDrawer({ messageId, onClose }: { readonly messageId: string; readonly onClose: () => void }) {
@@ -51,7 +51,9 @@ export function HistoryDrawer({ messageId, onClose }: { readonly messageId: stri
               <span className="history-actor">
                 {t('historyVia', {
                   actor: entry.actor,
-                  via: [entry.via, entry.clientName, entry.clientAddress].filter(Boolean).join(' '),
+                  via: [entry.via, entry.clientName && clientTitle(entry.clientName), entry.clientAddress]
+                    .filter(Boolean)
+                    .join(' '),
                 })}
               </span>
               <span className="history-when">
