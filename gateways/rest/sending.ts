@@ -49,8 +49,7 @@ export function sendingRoutes(app: FastifyInstance, services: WebServices): void
 
   void app.register(async (scope) => {
     // Anything but a form is the file itself: the stream stays unread until the handler takes it.
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null))
+    scope.removeContentTypeParser('application/json')
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
     scope.post('/attachments', { onRequest: signedInFirst(services), bodyLimit: 1e12 }, async (request, reply) => {
       const who = await requireSession(sessions, request)

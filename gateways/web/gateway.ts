@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
 import multipart from '@fastify/multipart'
 import websocket from '@fastify/websocket'
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { handleProtocols } from 'graphql-ws'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import type { AccountId } from '../../domain/log.ts'
@@ -51,6 +51,9 @@ export async function createWebGateway(deps: WebDependencies): Promise<WebGatewa
     routerOptions: { maxParamLength: 4000 },
     http: { headersTimeout: 20_000, maxHeaderSize: 16 * 1024 },
     return503OnClosing: true,
+    frameworkErrors: (error, _request, reply) => {
+      sendProblem(reply as unknown as FastifyReply, problemOf(error))
+    },
   })
 
   const routes: string[] = []
@@ -151,11 +154,10 @@ function problemOf(error: unknown): Problem {
       detail: message ?? 'The request cannot be read.',
     }
   }
-  if (
-    code !== undefined &&
-    /^(?:ERR_|ECONNRESET|EPIPE)/.test(code) &&
-    /multipart|boundary|premature|end of/i.test(message ?? '')
-  )
+  // The form reader throws plain errors.
+  if (error instanceof Error && /^Multipart: |end of multipart data|^Malformed part header/.test(error.message))
+    return { status: 400, code: 'bad-form', detail: `The form cannot be read: ${error.message}.` }
+  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
     return { status: 400, code: 'bad-request', detail: 'The request ended before its body did.' }
   return { status: 500, code: 'internal', detail: 'Something went wrong here. It was noted; try again.' }
 }

@@ -230,7 +230,7 @@ export class Outgoing {
     const given = message.files ?? []
     if (message.uploads.length + message.forwardAttachments.length + given.length > MAX_FILES)
       throw bad('attachmentIds', `A message takes at most ${MAX_FILES} attachments.`, 'too-many')
-    const attachments: ComposeAttachment[] = [...given]
+    const attachments: ComposeAttachment[] = []
     let total = 0
     const room = (bytes: number, field: string): void => {
       total += bytes
@@ -255,6 +255,7 @@ export class Outgoing {
       room(await file.size(), 'forwardAttachments')
       attachments.push({ filename: file.filename, type: file.type, bytes: await whole(file) })
     }
+    attachments.push(...given)
     return attachments
   }
 

@@ -67,7 +67,7 @@ test('OpenAPI describes every route, every operation has an id of its own, and e
       const inPath = (operation.parameters ?? []).filter((each) => each.in === 'path').map((each) => each.name)
       assert.deepEqual(
         inPath,
-        [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]),
+        [...path.matchAll(/\{(\w+)\}/g)].map((match) => String(match[1])),
         path,
       )
     }
