@@ -2,7 +2,7 @@
 import type { AccountRole, AddressKind } from '../domain/account/account.ts'
 import { decide, MAX_TEXT, noAccount } from '../domain/account/account.ts'
 import { type AccountId, accountStream, addressStream, domainStream, mailboxStream } from '../domain/log.ts'
-import { normalizeAddress } from '../domain/mail/address.ts'
+import { normalizeAddress, ownAddress } from '../domain/mail/address.ts'
 import type { FolderRole, MailboxEvent } from '../domain/mailbox/mailbox.ts'
 import { changeAccount } from './change-account.ts'
 import { type CommandContext, type Outcome, refused, toNewEvents } from './context.ts'
@@ -46,7 +46,8 @@ export async function openAccount(
   const { journal, keyring, directory } = ports
   const normal = normalizeAddress(input.address)
   if (!normal) return refused('bad-address', `${input.address} is not an e-mail address.`)
-  const { address, domain } = normal
+  const { domain } = normal
+  const address = ownAddress(normal.address)
   if ((input.name ?? '').length > MAX_TEXT) return refused('bad-value', `A name takes at most ${MAX_TEXT} characters.`)
   if (
     !(await directory.hasDomain(domain)) &&
@@ -133,7 +134,7 @@ export async function addAddress(
       `${normal.domain} is not a domain of this server: everpost domain add ${normal.domain}`,
     )
   }
-  const address = catchAll ? `@${normal.domain}` : normal.address
+  const address = catchAll ? `@${normal.domain}` : ownAddress(normal.address)
   const kind: AddressKind = catchAll ? 'catch-all' : 'alias'
   const claim = await ports.journal.append({
     stream: addressStream(ports.keyring.nameHash(address)),

@@ -235,6 +235,12 @@ export function normalizeAddress(text: string): NormalAddress | undefined {
   return { local, domain, address: `${local}@${domain}` }
 }
 
+/**
+ * The spelling under which an address of this installation is known. RFC 5321 §2.4 leaves the case of local parts to the receiving
+ * system, and people write Kim@ and kim@ for one mailbox; addresses elsewhere keep theirs.
+ */
+export const ownAddress = (address: string): string => address.toLowerCase()
+
 const ATOM = /^[\w!#$%&'*+/=?^`{|}~\u{80}-\u{10ffff}-]+(?:\.[\w!#$%&'*+/=?^`{|}~\u{80}-\u{10ffff}-]+)*$/u
 
 function normalLocal(written: string): string | undefined {

@@ -1,5 +1,7 @@
 // From rows as engines keep them to rows as queries answer them; the same for every engine.
+
 import type { Position } from '../../../domain/log.ts'
+import { ownAddress } from '../../../domain/mail/address.ts'
 import type { AddressState, DirectoryState, SubmissionState } from '../../../projections/ports/view-store.ts'
 import type { DirectoryRow, SubmissionRow } from '../../../projections/queries.ts'
 
@@ -24,9 +26,10 @@ export function directoryRow(account: DirectoryState): DirectoryRow {
 
 /** Exact address, then without its +tag, then the domain's catch-all. */
 export function lookUpAddress(
-  address: string,
+  written: string,
   find: (address: string) => AddressState | undefined,
 ): AddressState | undefined {
+  const address = ownAddress(written)
   const at = address.lastIndexOf('@')
   const exact = find(address)
   if (exact !== undefined || at < 0) return exact && { accountId: exact.accountId, kind: exact.kind }
