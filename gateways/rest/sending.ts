@@ -87,10 +87,14 @@ function headerOf(request: FastifyRequest, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** `?filename=`, or the file name of Content-Disposition (RFC 6266). */
+/** `?filename=`, the field X-Filename (percent-encoded), or the file name of Content-Disposition (RFC 6266). */
 function headerFilename(request: FastifyRequest): string | undefined {
   const disposition = request.headers['content-disposition'] ?? ''
-  const extended = /filename\*\s*=\s*utf-8''([^;\s]{1,1000})/i.exec(disposition)?.[1]
+  const given = request.headers['x-filename']
+  const extended =
+    typeof given === 'string'
+      ? given.slice(0, 1000)
+      : /filename\*\s*=\s*utf-8''([^;\s]{1,1000})/i.exec(disposition)?.[1]
   const plain = /filename\s*=\s*(?:"([^"]{1,300})"|([^;\s]{1,300}))/i.exec(disposition)
   let name = query(request, 'filename') ?? plain?.[1] ?? plain?.[2]
   try {
