@@ -10,6 +10,8 @@ export const MAX_QUERY_LENGTH = 1000
 export const MAX_QUERY_TERMS = 50
 export const MAX_QUERY_DEPTH = 10
 const MAX_WARNINGS = 10
+/** Letters from which on an unfinished word is looked for: fewer begin half of all words. */
+const MIN_TYPED = 3
 
 /** A plan in which folders still have the names that the person gave them. */
 export type QueryNode =
@@ -272,7 +274,7 @@ class Parser {
     }
     if (!this.#count()) return undefined
     const last = tokens.at(-1) ?? ''
-    return leaf({ kind: 'words', fields, tokens, prefix: prefix || starred || (typing && last.length > 1) })
+    return leaf({ kind: 'words', fields, tokens, prefix: prefix || starred || (typing && last.length >= MIN_TYPED) })
   }
 
   #filter(name: string, value: string): QueryNode | undefined {

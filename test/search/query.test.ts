@@ -126,10 +126,10 @@ describe('the search language', () => {
   }
 
   it('takes the last word as unfinished only while someone types it', () => {
-    assert.equal(show(plan('one tw', { typing: true }).plan), '(one tw*)')
-    assert.equal(show(plan('one tw ', { typing: true }).plan), '(one tw)')
-    assert.equal(show(plan('"one tw"', { typing: true }).plan), 'one_tw')
-    assert.equal(show(plan('one t', { typing: true }).plan), '(one t)')
+    assert.equal(show(plan('one two', { typing: true }).plan), '(one two*)')
+    assert.equal(show(plan('one two ', { typing: true }).plan), '(one two)')
+    assert.equal(show(plan('"one two"', { typing: true }).plan), 'one_two')
+    assert.equal(show(plan('one tw', { typing: true }).plan), '(one tw)')
   })
 
   it('begins days where the person is', () => {

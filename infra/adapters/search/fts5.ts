@@ -94,8 +94,7 @@ export class Fts5Index implements SearchIndex {
       else this.#db.exec('PRAGMA cache_size = -32768')
       this.#db.function('trace_has', { deterministic: true }, (trace, pattern, fields) => {
         if (!(trace instanceof Uint8Array) || !(pattern instanceof Uint8Array)) return 0
-        const wanted = typeof fields === 'string' ? (fields.split(' ') as HeaderField[]) : null
-        return traceHas(trace, pattern, wanted) ? 1 : 0
+        return traceHas(trace, pattern, String(fields).split(' ') as HeaderField[]) ? 1 : 0
       })
     } catch (error) {
       throw this.#failure(error)

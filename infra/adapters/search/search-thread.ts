@@ -1,6 +1,6 @@
 // A search thread: either the one that keeps the index up to date, or one that answers queries. Run by SearchThreads as a worker.
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import type { Position } from '../../../domain/log.ts'
+import { isRedacted, type Position } from '../../../domain/log.ts'
 import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
 import { SearchIndexError } from '../../../projections/ports/search-index.ts'
 import { type Projection, run } from '../../../projections/runtime.ts'
@@ -13,8 +13,10 @@ import type { FeederConfig, FromFeeder, ToFeeder } from './search-feeder.ts'
 import type { FromThread, SearchAnswer, SearchRequest, SearchThreadConfig, ToThread } from './search-protocol.ts'
 
 /** Events of a batch: many while filling, for fewer and larger segments; few when live, so that a batch is short. */
-const FILLING_BATCH = 2000
+const FILLING_BATCH = 1000
 const LIVE_BATCH = 200
+/** Batches die young, but there is a lot of them: without a bound V8 lets them pile up. */
+const SMALL_HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 }
 
 const port = parentPort
 if (port === null) throw new Error('search-thread.ts is a worker of SearchThreads')
@@ -100,7 +102,7 @@ async function fill(index: Fts5Index, signal: AbortSignal): Promise<void> {
     batchSize: FILLING_BATCH,
     ...(blobs === undefined ? {} : { blobs }),
   }
-  const feeder = new Worker(new URL('./search-feeder.ts', import.meta.url), { workerData })
+  const feeder = new Worker(new URL('./search-feeder.ts', import.meta.url), { workerData, resourceLimits: SMALL_HEAP })
   const tell = (message: ToFeeder): void => feeder.postMessage(message)
   try {
     await new Promise<void>((resolve, reject) => {
@@ -162,10 +164,14 @@ function answerQueries(source: OpenedSource): Service {
   }
 }
 
-/** Opening an event (two decryptions, two decompressions, JSON) is most of the cost of a page of hits, and pages overlap. */
+/**
+ * Opening an event (two decryptions, two decompressions, JSON) is most of the cost of a page of hits. Ranking prefers new mail, so the
+ * pages of one mailbox's queries overlap.
+ */
 class RecentEvents implements Pick<EventSource, 'readPositions'> {
   readonly #source: OpenedSource
   readonly #events = new Map<Position, SourceEvent>()
+  #bytes = 0
 
   constructor(source: OpenedSource) {
     this.#source = source
@@ -174,8 +180,10 @@ class RecentEvents implements Pick<EventSource, 'readPositions'> {
   async readPositions(positions: readonly Position[]): Promise<readonly SourceEvent[]> {
     const missing = positions.filter((position) => !this.#events.has(position))
     if (missing.length > 0) {
-      for (const event of await this.#source.readPositions(missing, { text: true }))
-        this.#events.set(event.position, event)
+      for (const event of await this.#source.readPositions(missing, { text: true })) {
+        this.#events.set(event.position, withoutStructure(event))
+        this.#bytes += sizeOf(event)
+      }
     }
     const found = positions.flatMap((position) => this.#events.get(position) ?? [])
     for (const event of found) {
@@ -183,20 +191,38 @@ class RecentEvents implements Pick<EventSource, 'readPositions'> {
       this.#events.delete(event.position)
       this.#events.set(event.position, event)
     }
-    for (const position of this.#events.keys()) {
-      if (this.#events.size <= KEPT_EVENTS) break
+    for (const [position, event] of this.#events) {
+      if (this.#bytes <= KEPT_BYTES) break
       this.#events.delete(position)
+      this.#bytes -= sizeOf(event)
     }
     return found
   }
 
   clear(): void {
     this.#events.clear()
+    this.#bytes = 0
   }
 }
 
-/** About 10 MB of events with their texts. */
-const KEPT_EVENTS = 1500
+/** Of texts and what is around them, in each query thread. */
+const KEPT_BYTES = 24 * 1024 * 1024
+
+function sizeOf(event: SourceEvent): number {
+  if (isRedacted(event) || (event.type !== 'MessageReceived' && event.type !== 'MessageAppended')) return 500
+  return 2000 + event.data.content.text.length
+}
+
+/** The MIME tree is the largest part of many events, and no hit shows it. */
+function withoutStructure(event: SourceEvent): SourceEvent {
+  if (isRedacted(event) || (event.type !== 'MessageReceived' && event.type !== 'MessageAppended')) return event
+  const { type, encoding, headerStart, bodyStart, bodyEnd } = event.data.content.root
+  const root = { type, params: {}, encoding, headerStart, bodyStart, bodyEnd }
+  const content = { ...event.data.content, root }
+  return event.type === 'MessageReceived'
+    ? { ...event, data: { ...event.data, content } }
+    : { ...event, data: { ...event.data, content } }
+}
 
 function describe(error: unknown): { code: string; message: string } {
   const code = error instanceof SearchIndexError ? error.code : 'unavailable'

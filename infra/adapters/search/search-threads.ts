@@ -32,6 +32,8 @@ export interface SearchThreadsConfig {
 /** Queries that may wait at one time; more are refused, so that a flood costs no memory. */
 const MAX_WAITING = 1000
 const NAME = SEARCH_PROJECTOR.name
+/** Bounds of each thread's heap, in MB: what it reads is short-lived. */
+const HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 }
 
 export class SearchThreads implements SearchQueries {
   readonly #config: SearchThreadsConfig
@@ -276,7 +278,10 @@ class Thread {
   #ended: Error | undefined
 
   private constructor(config: SearchThreadConfig) {
-    this.#worker = new Worker(new URL('./search-thread.ts', import.meta.url), { workerData: config })
+    this.#worker = new Worker(new URL('./search-thread.ts', import.meta.url), {
+      workerData: config,
+      resourceLimits: HEAP,
+    })
   }
 
   /** Rejects with the engine's own error when the file cannot be opened. */
