@@ -1,5 +1,5 @@
 // The journal of commands and the event source of projections, over any event store: seals, chunks, opens, upcasts.
-
+import { hash } from 'node:crypto'
 import type { StagedBlob } from '../../../commands/ports/blob-store.ts'
 import type {
   Append,
@@ -12,15 +12,17 @@ import type {
 import { MAX_APPEND_BYTES } from '../../../commands/ports/event-store.ts'
 import type { Journal, JournalAppend } from '../../../commands/ports/journal.ts'
 import type { Keyring } from '../../../commands/ports/keyring.ts'
+import { leafOf } from '../../../domain/audit/leaf.ts'
 import type { RecordedEvent } from '../../../domain/events.ts'
 import type { Position, Redacted, Revision } from '../../../domain/log.ts'
+import type { SealedBatch, SealedEvent, SealedLog } from '../../../projections/audit/sealed-log.ts'
 import type { EventSource, SourceBatch, SourceEvent } from '../../../projections/ports/event-source.ts'
 import { openEvent, sealEvent } from './seal.ts'
 
 /** What a store must be able to do to be read from; a thread that never writes has only this. */
 export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'>
 
-export class SealedSource implements EventSource {
+export class SealedSource implements EventSource, SealedLog {
   readonly #reader: EventReader
   readonly #keyring: Keyring
 
@@ -54,9 +56,27 @@ export class SealedSource implements EventSource {
     return this.#reader.head()
   }
 
+  async *subscribeSealed(options: Parameters<SealedLog['subscribeSealed']>[0]): AsyncGenerator<SealedBatch> {
+    for await (const batch of this.#reader.subscribe(options)) yield { ...batch, events: batch.events.map(digested) }
+  }
+
+  async readSealed(positions: readonly Position[]): Promise<readonly SealedEvent[]> {
+    return (await this.#reader.readPositions(positions)).map(digested)
+  }
+
+  open({ redacted: _, leaf: __, sealed, ...event }: SealedEvent, withText = false): SourceEvent {
+    return this.#open({ ...event, data: sealed }, withText)
+  }
+
   #open(event: StoredEvent, text: boolean): RecordedEvent | Redacted {
     return openEvent(event, this.#keyring, text)
   }
+}
+
+function digested(event: StoredEvent): SealedEvent {
+  const { id, stream, revision, position, type, metadata, data } = event
+  const leaf = leafOf((bytes) => hash('sha256', bytes, 'buffer'), event)
+  return { id, stream, revision, position, type, redacted: true, metadata, sealed: data, leaf }
 }
 
 export class SealedJournal extends SealedSource implements Journal {
