@@ -61,6 +61,8 @@ export class PackWriter {
   #synced = 0
   #batch: Uint8Array[] = []
   #indexed = false
+  /** The first error of a round. What came before it was undone with it, so nothing of the round may be acknowledged. */
+  #failed: BlobError | undefined
 
   constructor(dir: string, options: { readonly segmentBytes?: number } = {}) {
     this.#dir = dir
@@ -68,7 +70,7 @@ export class PackWriter {
     try {
       mkdirSync(dir, { recursive: true })
       for (const name of readdirSync(dir)) if (name.endsWith('.incoming')) rmSync(join(dir, name))
-      this.#index = openIndex(join(dir, 'index.sqlite'))
+      this.#index = openIndex(join(dir, 'index.sqlite'), this.#segments())
       this.#insert = this.#index.prepare(
         'INSERT INTO blob (id, segment, offset, length) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET segment = excluded.segment, offset = excluded.offset',
       )
@@ -85,30 +87,34 @@ export class PackWriter {
 
   /** Adds a blob to the current segment; durable after `sync`. */
   put(id: string, bytes: Uint8Array): void {
-    this.#begin()
-    this.#rotate(bytes.length)
-    const key = Buffer.from(id, 'hex')
-    this.#batch.push(encodeHeader(BLOB, key, bytes.length), bytes)
-    this.#insert.run(key, this.#segment, this.#size + HEADER_BYTES, bytes.length)
-    this.#size += HEADER_BYTES + bytes.length
+    this.#step(() => this.#put(id, bytes))
   }
 
   delete(id: string): void {
-    const key = Buffer.from(id, 'hex')
-    if (!this.#find.get(key)) return
-    this.#begin()
-    this.#rotate(0)
-    this.#batch.push(encodeHeader(TOMBSTONE, key, 0))
-    this.#remove.run(key)
-    this.#size += HEADER_BYTES
+    this.#step(() => {
+      const key = Buffer.from(id, 'hex')
+      if (!this.#find.get(key)) return
+      this.#begin()
+      this.#rotate(0)
+      this.#batch.push(encodeHeader(TOMBSTONE, key, 0))
+      this.#remove.run(key)
+      this.#size += HEADER_BYTES
+    })
   }
 
   has(id: string): boolean {
     return this.#find.get(Buffer.from(id, 'hex')) !== undefined
   }
 
-  /** Makes everything put since the last call durable and findable. On an error none of it is. */
+  /** Ends a round: makes everything put since the last call durable and findable. On an error none of it is. */
   sync(): void {
+    const failed = this.#failed
+    this.#failed = undefined
+    if (failed) throw failed
+    this.#commit()
+  }
+
+  #commit(): void {
     if (!this.#indexed) return
     try {
       this.#flush()
@@ -149,12 +155,16 @@ export class PackWriter {
   /** Turns what was written into a blob; durable after `sync`, or at once when it became a segment of its own. */
   finish(handle: number): string {
     const incoming = this.#need(handle)
+    return this.#step(() => this.#finish(handle, incoming))
+  }
+
+  #finish(handle: number, incoming: Incoming): string {
     try {
       const id = incoming.hash.digest()
       if (incoming.length < OWN_SEGMENT_BYTES) {
         const bytes = Buffer.alloc(incoming.length)
         readSync(incoming.fd, bytes, 0, bytes.length, HEADER_BYTES)
-        this.put(id.toString('hex'), bytes)
+        this.#put(id.toString('hex'), bytes)
         this.abort(handle)
         return id.toString('hex')
       }
@@ -171,8 +181,8 @@ export class PackWriter {
       this.#openSegment(segment + 1)
       return id.toString('hex')
     } catch (error) {
-      if (this.#incoming.has(handle)) this.abort(handle)
-      throw toBlobError(error, this.#dir)
+      this.abort(handle)
+      throw error
     }
   }
 
@@ -189,9 +199,13 @@ export class PackWriter {
    * goes, so a kill at any instant leaves at worst two copies, which the next compaction clears.
    */
   compact(share = 0.3): CompactionResult {
+    return this.#step(() => this.#compact(share))
+  }
+
+  #compact(share: number): CompactionResult {
     let segments = 0
     let bytesFreed = 0
-    this.sync()
+    this.#commit()
     for (const segment of this.#segments()) {
       if (segment === this.#segment) continue
       const path = join(this.#dir, segmentName(segment))
@@ -203,8 +217,9 @@ export class PackWriter {
       )
       if (size > 0 && (size - live) / size < share) continue
       this.#moveLive(segment, path)
-      this.#index.prepare('DELETE FROM segment WHERE id = ?').run(segment)
+      // The file goes first: were it indexed anew after a kill, what was deleted since would come back.
       rmSync(path)
+      this.#index.prepare('DELETE FROM segment WHERE id = ?').run(segment)
       segments++
       bytesFreed += size - live
     }
@@ -213,10 +228,33 @@ export class PackWriter {
 
   close(): void {
     for (const handle of [...this.#incoming.keys()]) this.abort(handle)
-    this.sync()
-    this.#cut(this.#size)
-    closeSync(this.#fd)
-    this.#index.close()
+    try {
+      this.sync()
+      this.#cut(this.#size)
+    } finally {
+      closeSync(this.#fd)
+      this.#index.close()
+    }
+  }
+
+  #put(id: string, bytes: Uint8Array): void {
+    this.#begin()
+    this.#rotate(bytes.length)
+    const key = Buffer.from(id, 'hex')
+    this.#batch.push(encodeHeader(BLOB, key, bytes.length), bytes)
+    this.#insert.run(key, this.#segment, this.#size + HEADER_BYTES, bytes.length)
+    this.#size += HEADER_BYTES + bytes.length
+  }
+
+  #step<T>(work: () => T): T {
+    if (this.#failed) throw this.#failed
+    try {
+      return work()
+    } catch (error) {
+      this.#undo()
+      this.#failed = toBlobError(error, this.#dir)
+      throw this.#failed
+    }
   }
 
   /** Live blobs and the tombstones of blobs that an older segment may still hold. */
@@ -237,10 +275,10 @@ export class PackWriter {
         if (!found || Number(found['segment']) !== segment || Number(found['offset']) !== record.offset) continue
         const bytes = Buffer.alloc(record.length)
         readSync(fd, bytes, 0, bytes.length, record.offset)
-        this.put(id, bytes)
+        this.#put(id, bytes)
         if (this.#batch.length > 256) this.#flush()
       }
-      this.sync()
+      this.#commit()
     } finally {
       closeSync(fd)
     }
@@ -264,11 +302,17 @@ export class PackWriter {
     for (const segment of segments) {
       const path = join(this.#dir, segmentName(segment))
       const size = statSync(path).size
-      const indexed = Number(
+      let indexed = Number(
         this.#index.prepare('SELECT indexed FROM segment WHERE id = ?').get(segment)?.['indexed'] ?? 0,
       )
-      if (size <= indexed) continue
       const last = segment === segments.at(-1)
+      if (size < indexed) {
+        // The disk lost the end of what it had said was safe: what is whole stays, the rest answers as not there.
+        this.#index.prepare('DELETE FROM blob WHERE segment = ? AND offset + length > ?').run(segment, size)
+        this.#mark.run(segment, last ? 0 : size)
+        indexed = last ? 0 : size
+      }
+      if (size <= indexed) continue
       let end = indexed
       for (const record of scanSegment(path, indexed, last)) {
         if (record.kind === BLOB) this.#insert.run(record.id, segment, record.offset, record.length)
@@ -283,20 +327,26 @@ export class PackWriter {
 
   #openSegment(segment: number): void {
     const path = join(this.#dir, segmentName(segment))
+    const fd = openSync(path, existsSync(path) ? 'r+' : 'w+')
+    let indexed = 0
+    try {
+      indexed = Number(this.#index.prepare('SELECT indexed FROM segment WHERE id = ?').get(segment)?.['indexed'] ?? 0)
+      if (statSync(path).size > indexed) ftruncateSync(fd, indexed)
+      const folder = openSync(this.#dir, 'r')
+      fsyncSync(folder)
+      closeSync(folder)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    // Only now: a segment that cannot be opened must leave the one before usable.
+    if (this.#fd >= 0) closeSync(this.#fd)
     this.#segment = segment
-    this.#fd = openSync(path, existsSync(path) ? 'r+' : 'w+')
-    const size = statSync(path).size
-    const indexed = Number(
-      this.#index.prepare('SELECT indexed FROM segment WHERE id = ?').get(segment)?.['indexed'] ?? 0,
-    )
-    if (size > indexed) ftruncateSync(this.#fd, indexed)
+    this.#fd = fd
     this.#size = indexed
     this.#synced = indexed
     this.#written = indexed
     this.#allocated = indexed
-    const folder = openSync(this.#dir, 'r')
-    fsyncSync(folder)
-    closeSync(folder)
   }
 
   #rotate(length: number): void {
@@ -310,7 +360,6 @@ export class PackWriter {
     this.#cut(this.#size)
     fdatasyncSync(this.#fd)
     this.#mark.run(this.#segment, this.#size)
-    closeSync(this.#fd)
   }
 
   /** Ends the file here: no zeros, or nothing of a round that failed. */
@@ -341,13 +390,19 @@ export class PackWriter {
   #undo(): void {
     this.#batch = []
     this.#indexed = false
+    this.#size = this.#synced
+    this.#written = this.#synced
+    this.#allocated = this.#synced
     try {
       if (this.#index.isTransaction) this.#index.exec('ROLLBACK')
-      this.#cut(this.#synced)
     } catch {
-      // The next start cuts the tail.
+      // SQLite has rolled back by itself.
     }
-    this.#size = this.#synced
+    try {
+      ftruncateSync(this.#fd, this.#synced)
+    } catch {
+      // What comes next is written over it, or the next start cuts the tail.
+    }
   }
 
   #need(handle: number): Incoming {
@@ -362,10 +417,21 @@ function writeAll(fd: number, bytes: Uint8Array, position: number): void {
 }
 
 /** The index is derived from the segments: nothing in it needs an fsync, and a damaged one is made again. */
-function openIndex(path: string): DatabaseSync {
+function openIndex(path: string, segments: readonly number[]): DatabaseSync {
   try {
-    return tryOpenIndex(path)
-  } catch {
+    const index = tryOpenIndex(path)
+    try {
+      // Touches the root of both tables and their last entries, where damage shows first.
+      for (const segment of segments) index.prepare('SELECT indexed FROM segment WHERE id = ?').get(segment)
+      index.prepare('SELECT id FROM blob ORDER BY id DESC LIMIT 1').get()
+      return index
+    } catch (error) {
+      index.close()
+      throw error
+    }
+  } catch (error) {
+    const { errcode = 0 } = error as { errcode?: number }
+    if (![SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)) throw error
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
     return tryOpenIndex(path)
   }
@@ -379,15 +445,18 @@ function tryOpenIndex(path: string): DatabaseSync {
   return db
 }
 
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
 export function toBlobError(error: unknown, dir: string): BlobError {
   if (error instanceof BlobError) return error
   const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' || errcode === 13) {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' || (errcode ?? 0) % 256 === 13) {
     return new BlobError('disk-full', `No space left for messages in ${dir}: free some, mail is refused until then`, {
       cause: error,
     })
   }
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || errcode === 8 || errcode === 14) {
+  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || [8, 14].includes((errcode ?? 0) % 256)) {
     return new BlobError('read-only', `The message folder ${dir} cannot be written: ${message}`, { cause: error })
   }
   return new BlobError('unavailable', `The message folder ${dir} failed: ${message}`, { cause: error })

@@ -1,5 +1,6 @@
 // The embedded blob store: pack segments written by the storage thread, read from here.
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
@@ -90,7 +91,9 @@ export class PackfileBlobStore implements BlobStore {
 
   /** Frees the bytes of deleted blobs in segments of which `share` or more is dead. */
   async compact(share?: number): Promise<CompactionResult> {
-    return (await this.#storage.call({ op: 'compact', ...(share === undefined ? {} : { share }) })) as CompactionResult
+    const result = await this.#storage.call({ op: 'compact', ...(share === undefined ? {} : { share }) })
+    await this.#closeVanished()
+    return result as CompactionResult
   }
 
   async close(): Promise<void> {
@@ -99,6 +102,15 @@ export class PackfileBlobStore implements BlobStore {
     this.#index.close()
     for (const segment of this.#segments.values()) await (await segment).close()
     this.#segments.clear()
+  }
+
+  /** An open file keeps its space on the disk even when its name is gone. */
+  async #closeVanished(): Promise<void> {
+    for (const [segment, handle] of [...this.#segments]) {
+      if (existsSync(join(this.#dir, segmentName(segment)))) continue
+      this.#segments.delete(segment)
+      await handle.then((file) => file.close()).catch(() => undefined)
+    }
   }
 
   #locate(id: string): Location | undefined {

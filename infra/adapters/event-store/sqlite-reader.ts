@@ -1,5 +1,6 @@
 // Reading the SQLite log. Every thread that reads has a reader of its own; readers never wait for the writer.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
 import type {
   EventBatch,
   ReadStreamOptions,
@@ -109,6 +110,9 @@ export class SqliteLogReader {
         if (events.length > 0 || caughtUp) {
           told = caughtUp
           yield { events, position: after === 0 ? undefined : BigInt(after), caughtUp }
+        } else {
+          // A long stretch of what nobody asked for must not hold up this thread.
+          await setImmediate()
         }
       }
       if (caughtUp && !this.#closed && !signal?.aborted && this.#headIs(after)) await this.#poked(signal)

@@ -77,9 +77,7 @@ export class SqliteLogWriter {
       if (error.code === 'corrupt') this.#broken = error
       this.#nextPosition = position
       this.#nextStream = stream
-      this.#streams.clear()
-      this.#types.clear()
-      for (const row of this.#readTypes()) this.#types.set(row.name, row.id)
+      this.#forget()
       return groups.map(() => ({ error }))
     }
   }
@@ -92,6 +90,13 @@ export class SqliteLogWriter {
       // A reader still holds the WAL: the next start folds it in.
     }
     this.#db.close()
+  }
+
+  /** What was undone may be in the caches: a type or a stream whose row is gone. */
+  #forget(): void {
+    this.#streams.clear()
+    this.#types.clear()
+    for (const row of this.#readTypes()) this.#types.set(row.name, row.id)
   }
 
   #readTypes(): readonly { name: string; id: number }[] {
@@ -126,7 +131,7 @@ export class SqliteLogWriter {
       if (refused) {
         this.#db.exec('ROLLBACK TO part')
         this.#nextPosition = position
-        this.#streams.clear()
+        this.#forget()
       }
       this.#db.exec('RELEASE part')
     }

@@ -1,6 +1,16 @@
 // Data keys in a SQLite file of their own, each wrapped by a master key. Neither file is part of the log or of its backups.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Keyring } from '../../../commands/ports/keyring.ts'
@@ -27,10 +37,14 @@ export function masterKeyFromFile(path: string, mayCreate: boolean): Uint8Array 
       )
     }
     mkdirSync(dirname(path), { recursive: true })
-    const fd = openSync(path, 'wx', 0o600)
+    // Whole or not at all: a kill must not leave an empty key behind.
+    const fresh = `${path}.new`
+    rmSync(fresh, { force: true })
+    const fd = openSync(fresh, 'wx', 0o600)
     writeSync(fd, `${randomBytes(32).toString('base64')}\n`)
     fsyncSync(fd)
     closeSync(fd)
+    renameSync(fresh, path)
   }
   const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64')
   if (key.length !== 32) throw new KeyringError('wrong-master-key', `The master key ${path} is not 32 bytes of base64`)
