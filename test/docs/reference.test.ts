@@ -1,0 +1,119 @@
+// The hand-written reference pages against the code that they are about.
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { VERBS } from '../../gateways/cli/help.ts'
+import { loadConfig, PORT_NAMES } from '../../infra/config.ts'
+import { temporaryFolder } from '../support/folders.ts'
+import { COMMAND_LINE_PAGE, commandLinePage } from './generate.ts'
+import { ROOT, textOf } from './pages.ts'
+
+/** Cells of the table rows of a page, without heads and rules. */
+function rowsOf(page: string): readonly (readonly string[])[] {
+  const rows = textOf(page).matchAll(/^\| (.+) \|$/gm)
+  return [...rows].map((row) => (row[1] as string).split(' | ').map((cell) => cell.trim()))
+}
+
+const codeIn = (cell: string | undefined): readonly string[] =>
+  [...(cell ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] as string)
+
+describe('docs/reference/command-line.md', () => {
+  it('is what the help says now; if not: npm run docs', () => {
+    assert.equal(readFileSync(COMMAND_LINE_PAGE, 'utf8'), commandLinePage())
+  })
+})
+
+describe('docs/reference/settings.md', () => {
+  const settings = rowsOf('docs/reference/settings.md')
+    .filter(([key]) => key?.startsWith('`'))
+    .flatMap(([keys, variable, standard]) =>
+      codeIn(keys).map((key) => ({ key, variable: codeIn(variable)[0], standard: standard ?? '' })),
+    )
+  const at = (config: object, key: string): unknown =>
+    key.split('.').reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], config)
+
+  it('has every key that a file may hold, and no other', (t) => {
+    const folder = temporaryFolder(t)
+    const sections = new Map([
+      ['ports', [...PORT_NAMES]],
+      ['engines', Object.keys(loadConfig({}, {}, folder).engines)],
+      ['tls', ['key', 'cert']],
+    ] as const)
+    const known = keysNamedBy(() => loadConfig({ file: fileWith(folder, 'nonsense: 1') }, {}, folder))
+    const all = known.flatMap((key) => sections.get(key as 'tls')?.map((name) => `${key}.${name}`) ?? key)
+    assert.deepEqual(settings.map(({ key }) => key).sort(), all.sort())
+  })
+
+  it('says the defaults', (t) => {
+    const folder = temporaryFolder(t)
+    const config = loadConfig({}, {}, folder)
+    for (const { key, standard } of settings) {
+      const value = at(config, key)
+      if (key === 'data') assert.equal(value, join(folder, 'data'))
+      else if (key === 'roles')
+        assert.match(textOf('docs/reference/settings.md'), new RegExp(config.roles.join('`, `')))
+      else if (value === undefined) assert.doesNotMatch(standard, /^`[^`/]+`$/, `${key} has no default in the code`)
+      else assert.deepEqual(codeIn(standard), [String(value)], key)
+    }
+  })
+
+  it('says the variables', (t) => {
+    const folder = temporaryFolder(t)
+    const standard = loadConfig({}, {}, folder)
+    const others: Readonly<Record<string, string>> = {
+      data: 'elsewhere',
+      host: '127.0.0.2',
+      domain: 'example.org',
+      roles: 'web',
+      insecureLoopbackAuth: '1',
+      masterKey: Buffer.alloc(32, 7).toString('base64'),
+      publicUrl: 'https://mail.example.org',
+    }
+    for (const { key, variable } of settings) {
+      if (variable === undefined) continue
+      const engine = key.startsWith('engines.')
+      const value = key.startsWith('ports.') ? 'off' : engine ? `${at(standard, key)}x` : others[key]
+      const changed = loadConfig({}, { [variable]: value }, folder)
+      assert.notDeepEqual(at(changed, key), at(standard, key), `${variable} does not set ${key}`)
+    }
+  })
+})
+
+describe('docs/reference/limits.md', () => {
+  it('says what stands in the source', () => {
+    const limits = rowsOf('docs/reference/limits.md').filter((row) => /`: `/.test(row.at(-1) ?? ''))
+    assert.ok(limits.length > 60)
+    for (const row of limits) {
+      const [file = '', code = ''] = codeIn(row.at(-1))
+      assert.ok(readFileSync(join(ROOT, file), 'utf8').includes(code), `${row[0]}: ${file} has no ${code}`)
+    }
+  })
+})
+
+describe('README.md', () => {
+  it('leaves out of “not in this version” what is in it', () => {
+    const section = textOf('README.md').split('## Not in this version')[1]?.split('\n## ')[0] ?? ''
+    const verbs = codeIn(section).map((code) => code.replace(/^everpost /, ''))
+    assert.ok(verbs.length > 5)
+    // Named there because it shows what waits.
+    const present = verbs.filter((verb) => verb in VERBS && verb !== 'queue list')
+    assert.deepEqual(present, [])
+  })
+})
+
+/** The keys that the refusal of an unknown one lists. */
+function keysNamedBy(load: () => unknown): readonly string[] {
+  try {
+    load()
+  } catch (error) {
+    return /there are (.+)$/.exec((error as Error).message)?.[1]?.split(', ') ?? []
+  }
+  return []
+}
+
+function fileWith(folder: string, text: string): string {
+  const path = join(folder, 'everpost.yaml')
+  writeFileSync(path, text)
+  return path
+}
