@@ -83,6 +83,28 @@ export class TokenScan {
 }
 
 /**
+ * The text folded unit by unit, so that places in it are places in the source: words are as the analyzer writes them, everything
+ * else is a space. Undefined where that cannot be (a ligature, an accent of its own): then the tokens must be read.
+ */
+export function foldInPlace(text: string): string | undefined {
+  let exact = true
+  const folded = text.replace(NOT_ASCII, (char) => {
+    const c = char.charCodeAt(0)
+    const kind = (kinds[c] ||= classify(c))
+    if (kind === SEPARATOR) return ' '
+    // A run's characters are tokens of their own, and end the word before them.
+    if (kind === RUN && folds[c] !== 0) return RUN_PLACE
+    if (kind !== WORD || folds[c] === 0) exact = false
+    return String.fromCharCode(folds[c] as number)
+  })
+  return exact ? folded.toLowerCase() : undefined
+}
+
+const NOT_ASCII = /[^\x00-\x7f]/g
+/** Stands for characters of runs: no letter, no digit. */
+const RUN_PLACE = '\u0001'
+
+/**
  * The tokens that a word or phrase of a query asks for. A run of characters at its end may go on in the text ('검색' is in
  * '검색어'), so the token that would say "the run ends here" is left out, or becomes a prefix when it is all there is.
  */

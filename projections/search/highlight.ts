@@ -1,6 +1,6 @@
 // Where a query was found in a text, by the same analyzer that indexed it: plain segments, never HTML.
 import type { SearchPlan } from '../ports/search-index.ts'
-import { isRunCharacter, MAX_TOKEN_LENGTH, TokenScan } from './analyzer.ts'
+import { foldInPlace, isRunCharacter, MAX_TOKEN_LENGTH, TokenScan } from './analyzer.ts'
 
 /** A piece of text, plain (never HTML); `match` where the query was found. */
 export interface Segment {
@@ -74,8 +74,9 @@ export function snippet(
 /** All places of all terms, ascending. */
 export function findMatches(text: string, terms: readonly HighlightTerm[]): readonly Range[] {
   if (terms.length === 0 || text === '') return []
-  if (isAscii(text) && terms.every((term) => term.tokens.every((token) => token.length < MAX_TOKEN_LENGTH))) {
-    return findInAscii(text, terms)
+  if (terms.every((term) => term.tokens.every(isPlain))) {
+    const folded = foldInPlace(text)
+    if (folded !== undefined) return findPlain(folded, terms)
   }
   // Most tokens of a text begin like no term does, and cost one look here.
   const byFirst = new Map<number, number[]>()
@@ -96,40 +97,47 @@ export function findMatches(text: string, terms: readonly HighlightTerm[]): read
   return ranges
 }
 
-function isAscii(text: string): boolean {
-  return !NOT_ASCII.test(text)
+function isPlain(token: string): boolean {
+  return PLAIN.test(token) && token.length < MAX_TOKEN_LENGTH
 }
-const NOT_ASCII = /[^\x00-\x7f]/
+const PLAIN = /^[a-z0-9]+$/
 
-/** The same for plain text, ten times faster: the words are looked for, instead of reading all others too. */
-function findInAscii(text: string, terms: readonly HighlightTerm[]): readonly Range[] {
-  const lower = text.toLowerCase()
+/** The same for plain words, several times faster: they are looked for, instead of reading all others too. */
+function findPlain(folded: string, terms: readonly HighlightTerm[]): readonly Range[] {
   const ranges: Range[] = []
   terms.forEach(({ tokens, prefix }, term) => {
     const first = tokens[0]
-    if (first === undefined || !isAscii(tokens.join(''))) return
-    for (let at = lower.indexOf(first); at >= 0; at = lower.indexOf(first, at + 1)) {
-      if (at > 0 && isWordUnit(lower.charCodeAt(at - 1))) continue
-      let end = at
-      let k = 0
-      for (; k < tokens.length; k++) {
-        const token = tokens[k] as string
-        if (k > 0) while (end < lower.length && !isWordUnit(lower.charCodeAt(end))) end++
-        if (!lower.startsWith(token, end)) break
-        end += token.length
-        if (!isWordUnit(lower.charCodeAt(end))) continue
-        if (!prefix || k < tokens.length - 1) break
-        while (isWordUnit(lower.charCodeAt(end))) end++
-      }
-      if (k === tokens.length) ranges.push({ start: at, end, term })
+    if (first === undefined) return
+    for (let at = folded.indexOf(first); at >= 0; at = folded.indexOf(first, at + 1)) {
+      if (at > 0 && isWordUnit(folded.charCodeAt(at - 1))) continue
+      const end = endOfPlain(folded, at, tokens, prefix)
+      if (end !== undefined) ranges.push({ start: at, end, term })
     }
   })
   return ranges.sort((a, b) => a.start - b.start || a.term - b.term)
 }
 
-/** Letters and digits of lowercase ASCII; not a number (past the end) is none. */
+function endOfPlain(folded: string, at: number, tokens: readonly string[], prefix: boolean): number | undefined {
+  let end = at
+  for (let k = 0; k < tokens.length; k++) {
+    // Between two words only what is no token: a run's characters would be some.
+    if (k > 0) while (end < folded.length && isGap(folded.charCodeAt(end))) end++
+    if (!folded.startsWith(tokens[k] as string, end)) return undefined
+    end += (tokens[k] as string).length
+    if (!isWordUnit(folded.charCodeAt(end))) continue
+    if (!prefix || k < tokens.length - 1) return undefined
+    while (isWordUnit(folded.charCodeAt(end))) end++
+  }
+  return end
+}
+
+/** Letters and digits of folded text; not a number (past the end) is none. */
 function isWordUnit(unit: number): boolean {
-  return (unit >= 97 && unit <= 122) || (unit >= 48 && unit <= 57)
+  return (unit >= 97 && unit <= 122) || (unit >= 48 && unit <= 57) || unit > 127
+}
+
+function isGap(unit: number): boolean {
+  return unit !== 1 && !isWordUnit(unit)
 }
 
 function endOfMatch(scan: TokenScan, at: number, { tokens, prefix }: HighlightTerm): number | undefined {

@@ -1,7 +1,7 @@
 // The one search of the web app, GraphQL, REST and the command line: query text in, ranked and highlighted messages out.
-import { type AccountId, isRedacted } from '../../domain/log.ts'
+import { type AccountId, isRedacted, type Position } from '../../domain/log.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
-import type { EventSource } from '../ports/event-source.ts'
+import type { EventSource, SourceEvent } from '../ports/event-source.ts'
 import {
   SEARCH_FIELDS,
   type SearchIndex,
@@ -101,9 +101,9 @@ export async function searchMessages(
       after = undefined
       continue
     }
-    const events = await source.readPositions(
+    const events = await readAll(
+      source,
       page.hits.map((hit) => hit.position),
-      { text: true },
     )
     const contents = new Map(
       events.flatMap((event) =>
@@ -134,6 +134,23 @@ export async function searchMessages(
     totalIsExact: page?.totalIsExact ?? true,
     warnings,
     cursor: hits.at(-1)?.cursor ?? null,
+  }
+}
+
+/** One event that cannot be opened must not take the others of its page with it. */
+async function readAll(
+  source: Pick<EventSource, 'readPositions'>,
+  positions: readonly Position[],
+): Promise<readonly SourceEvent[]> {
+  try {
+    return await source.readPositions(positions, { text: true })
+  } catch (error) {
+    if (positions.length < 2) return []
+    const found: SourceEvent[] = []
+    for (const position of positions) found.push(...(await readAll(source, [position])))
+    // Nothing at all can be read: that is the log's trouble, not one event's.
+    if (found.length === 0) throw error
+    return found
   }
 }
 

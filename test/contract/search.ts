@@ -395,6 +395,21 @@ export function searchContract(engine: string, open: OpenIndex): void {
       assert.deepEqual(ids(await search(index, log, 'words')), ['long'])
     })
 
+    it('shows the other hits when an event cannot be opened', async (t) => {
+      const index = await open(t)
+      const log = mailbox()
+      await log.project(index)
+      const broken = log.events.find((event) => event.type === 'MessageReceived' && event.data.messageId === 'invoice')
+      const source = {
+        readPositions: async (positions: readonly bigint[]) => {
+          if (broken !== undefined && positions.includes(broken.position)) throw new Error('cannot be opened')
+          return log.readPositions(positions)
+        },
+      }
+      const result = await searchMessages(index, source, ALICE, 'invoice OR lunch', { now: NOW })
+      assert.deepEqual(ids(result), ['lunch'])
+    })
+
     it('skips what it has applied already', async (t) => {
       const index = await open(t)
       const log = mailbox()

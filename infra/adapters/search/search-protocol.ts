@@ -1,7 +1,7 @@
 // What the main thread and the search threads say to each other.
 import type { AccountId, Position } from '../../../domain/log.ts'
 import type { ParkedEvent } from '../../../projections/ports/view-store.ts'
-import type { SearchOptions, SearchResult } from '../../../projections/search/search.ts'
+import type { SearchOptions } from '../../../projections/search/search.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
 
 export interface SearchThreadConfig {
@@ -35,7 +35,8 @@ export interface SearchIndexStatus {
   readonly parkedCount: number
 }
 
-export type SearchAnswer = SearchResult | SearchDigest | SearchIndexStatus | null
+/** A `SearchResult` comes as JSON: one string crosses threads faster than its many small objects. */
+export type SearchAnswer = string | SearchDigest | SearchIndexStatus | null
 
 export type ToThread =
   | { readonly kind: 'call'; readonly seq: number; readonly request: SearchRequest }

@@ -141,7 +141,7 @@ function answerQueries(source: OpenedSource): Service {
     async answer(request) {
       switch (request.op) {
         case 'search':
-          return searchMessages(index, events, request.account, request.query, request.options)
+          return JSON.stringify(await searchMessages(index, events, request.account, request.query, request.options))
         case 'open': {
           const before = index
           index = new Fts5Index(request.file, { readOnly: true })

@@ -91,7 +91,8 @@ export class SearchThreads implements SearchQueries {
     if (first === undefined) throw new SearchIndexError('unavailable', 'No search thread is running.')
     const free = others.reduce((best, thread) => (thread.waiting < best.waiting ? thread : best), first)
     if (free.waiting >= MAX_WAITING) throw new SearchIndexError('unavailable', 'Too many searches at once; try again.')
-    return (await free.call({ op: 'search', account, query, options })) as SearchResult
+    const answer = await free.call({ op: 'search', account, query, options })
+    return JSON.parse(String(answer)) as SearchResult
   }
 
   /** The log has grown up to here. */
