@@ -27,9 +27,15 @@ if (withPeers) needs(join(PEERS, 'bench_smtp.sh'), 'The peers folder')
 const folder = benchFolder('intake')
 const peersHome = process.env['PEERS'] ?? '/var/tmp/peers'
 
+/** What a daemon starts keeps its output open: only the load script's is read. */
 function peer(script: string, ...args: readonly string[]): string {
-  const run = spawnSync(join(PEERS, script), args, { env: { ...process.env, PEERS: peersHome }, encoding: 'utf8' })
-  return run.stdout
+  const stdio = script === 'bench_smtp.sh' ? 'pipe' : 'ignore'
+  const run = spawnSync(join(PEERS, script), args, {
+    env: { ...process.env, PEERS: peersHome },
+    encoding: 'utf8',
+    stdio,
+  })
+  return run.stdout ?? ''
 }
 
 async function load(server: BenchServer, connections: number): Promise<{ accepted: number; visible: number }> {
