@@ -224,6 +224,7 @@ export function dataPaths(data: string) {
     blobs: join(data, 'blobs'),
     keyring: join(data, 'keys', 'keyring.sqlite'),
     masterKey: join(data, 'keys', 'master.key'),
+    auditKey: join(data, 'keys', 'audit.key'),
     tls: join(data, 'tls'),
     control: join(data, 'control.sock'),
   }

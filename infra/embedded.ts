@@ -12,6 +12,7 @@ import { SealedJournal } from './adapters/journal/sealed-journal.ts'
 import { FileKeyring, masterKeyFromFile } from './adapters/keyring/file.ts'
 import { SearchThreads } from './adapters/search/search-threads.ts'
 import { StorageThread } from './adapters/storage/storage-thread.ts'
+import { Audit } from './audit/audit.ts'
 import { reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
@@ -27,6 +28,7 @@ export interface Everpost {
   readonly keyring: FileKeyring
   readonly projectors: Projectors
   readonly search: SearchThreads
+  readonly audit: Audit
   readonly cache: MemoryCache
   readonly sourceConfig: SourceConfig
   readonly services: CliServices
@@ -37,7 +39,7 @@ export interface Everpost {
 const VIEWS_EVERY_MS = 4
 const SEARCH_EVERY_MS = 100
 
-const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search'] as const
+const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search', 'tree'] as const
 
 /** Opens the data folder, which is also recovery. Throws with a sentence when it is locked, damaged, full or not writable. */
 export async function openEmbedded(config: Config): Promise<Everpost> {
@@ -75,6 +77,11 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       wakeViews(head)
       wakeSearch(head)
     })
+    const audit = new Audit(
+      { ...paths, data: config.data, source: sourceConfig, key: paths.auditKey, origin: `${config.domain}/everpost` },
+      { journal, mailbox: projectors.mailbox },
+    )
+    opened.push(audit)
     const cache = new MemoryCache()
     const settle = async () => {
       const head = await events.head()
@@ -96,11 +103,14 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       timeline: projectors.timeline,
       mailboxAt: (account, moment) => travel(sourceConfig, account, moment),
       projectionNames: PROJECTIONS,
-      projectionStatus: async () => [...(await projectors.status()), ...(await search.status())],
+      projectionStatus: async () => [...(await projectors.status()), ...(await search.status()), await audit.status()],
       rebuild: async (name, onProgress) =>
         name === 'search'
           ? [await search.rebuild(onProgress)]
-          : (await projectors.rebuild(name as 'mailbox', onProgress)).projections,
+          : name === 'tree'
+            ? [await audit.rebuild(onProgress)]
+            : (await projectors.rebuild(name as 'mailbox', onProgress)).projections,
+      audit,
       compact: () =>
         reclaim({ mailbox: projectors.mailbox, directory: projectors.directory, source: journal, blobStore }),
       settle,
@@ -116,6 +126,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       keyring,
       projectors,
       search,
+      audit,
       cache,
       sourceConfig,
       services,

@@ -15,6 +15,7 @@ import {
   type SmtpSettings,
 } from '../gateways/smtp/server.ts'
 import { createWebGateway, type WebGateway } from '../gateways/web/gateway.ts'
+import { startDailyHead } from './audit/daily-head.ts'
 import { type Config, dataPaths } from './config.ts'
 import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
 import { type Everpost, openEmbedded } from './embedded.ts'
@@ -54,6 +55,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     }
     const sender = startSender(everpost)
     stops.push(() => sender.stop())
+    const dailyHead = startDailyHead(everpost.audit, {
+      onSigned: (size) => logLine('tree head signed', { size }),
+      onError: (error) => logLine('no tree head signed', { error: String(error) }),
+    })
+    stops.push(() => dailyHead.stop())
     const { control } = dataPaths(config.data)
     if (control.length <= MAX_SOCKET_PATH) {
       const socket = await serveControl(control, (request, reply, signal) =>

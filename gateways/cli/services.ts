@@ -3,6 +3,7 @@ import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { Keyring } from '../../commands/ports/keyring.ts'
 import type { AccountId, Position } from '../../domain/log.ts'
+import type { AuditProofs } from '../../projections/audit/proofs.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { DirectoryQueries, MailboxQueries, SubmissionQueries, TimelineQueries } from '../../projections/queries.ts'
 import type { MailboxMoment, Moment } from '../../projections/time-travel.ts'
@@ -54,6 +55,7 @@ export interface CliServices {
   readonly submissions: SubmissionQueries
   readonly timeline: TimelineQueries
   readonly mailboxAt: (account: AccountId, moment: Moment) => Promise<MailboxMoment>
+  readonly audit: AuditProofs
   readonly projectionNames: readonly string[]
   readonly projectionStatus: () => Promise<readonly ProjectionLine[]>
   readonly rebuild: (name: string, onProgress: (step: RebuildStep) => void) => Promise<readonly RebuiltLine[]>

@@ -24,6 +24,8 @@ export interface SealedLog {
     readonly batchSize?: number
     readonly signal?: AbortSignal
   }): AsyncIterable<SealedBatch>
+  /** One stream from its start. */
+  readSealedStream(stream: string): AsyncIterable<SealedEvent>
   readSealed(positions: readonly Position[]): Promise<readonly SealedEvent[]>
   /** Throws when the stored bytes are not what was sealed. */
   open(event: SealedEvent, withText?: boolean): SourceEvent

@@ -1,4 +1,5 @@
 // Opens the log for reading in a thread that does not write: a projector's, a search worker's.
+import type { SealedLog } from '../../../projections/audit/sealed-log.ts'
 import type { EventSource } from '../../../projections/ports/event-source.ts'
 import { SqliteLogReader } from '../event-store/sqlite-reader.ts'
 import { FileKeyring } from '../keyring/file.ts'
@@ -13,13 +14,14 @@ export interface SourceConfig {
   readonly masterKey: Uint8Array
 }
 
-export type OpenedSource = EventSource & {
-  /** Says that the log grew; live subscriptions look again. */
-  poke(): void
-  /** Drops an erased account's key from this thread's memory. */
-  forget(account: string): void
-  close(): Promise<void>
-}
+export type OpenedSource = EventSource &
+  SealedLog & {
+    /** Says that the log grew; live subscriptions look again. */
+    poke(): void
+    /** Drops an erased account's key from this thread's memory. */
+    forget(account: string): void
+    close(): Promise<void>
+  }
 
 export async function openEventSource(config: SourceConfig): Promise<OpenedSource> {
   const reader = new SqliteLogReader(config.log)

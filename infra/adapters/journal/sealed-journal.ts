@@ -60,6 +60,10 @@ export class SealedSource implements EventSource, SealedLog {
     for await (const batch of this.#reader.subscribe(options)) yield { ...batch, events: batch.events.map(digested) }
   }
 
+  async *readSealedStream(stream: string): AsyncGenerator<SealedEvent> {
+    for await (const event of this.#reader.readStream(stream)) yield digested(event)
+  }
+
   async readSealed(positions: readonly Position[]): Promise<readonly SealedEvent[]> {
     return (await this.#reader.readPositions(positions)).map(digested)
   }
