@@ -1,4 +1,5 @@
 // A search thread: either the one that keeps the index up to date, or one that answers queries. Run by SearchThreads as a worker.
+import { setPriority } from 'node:os'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { isRedacted, type Position } from '../../../domain/log.ts'
 import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
@@ -17,6 +18,10 @@ const FILLING_BATCH = 1000
 const LIVE_BATCH = 200
 /** Batches die young, but there is a lot of them: without a bound V8 lets them pile up. */
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 }
+
+// Indexing gives way: under load mail is taken and shown first, and search follows when there is time. On Linux this is the nice value
+// of the calling thread alone (sched(7)); elsewhere it would be the whole process's.
+if (process.platform === 'linux' && (workerData as SearchThreadConfig).role === 'index') setPriority(0, 10)
 
 const port = parentPort
 if (port === null) throw new Error('search-thread.ts is a worker of SearchThreads')

@@ -41,6 +41,7 @@ export class SearchThreads implements SearchQueries {
   #generation: number
   #indexer: Thread
   readonly #queries: Thread[] = []
+  #startingQuery: Promise<Thread> | undefined
   readonly #waiters = new Set<{ readonly position: Position; readonly resolve: () => void }>()
   #position: Position | undefined
   #head: Position | undefined
@@ -76,23 +77,37 @@ export class SearchThreads implements SearchQueries {
       indexer = await Thread.start(indexConfig(config, catalog, generation, true))
       catalog.flip(NAME, generation)
     }
-    const search = new SearchThreads(config, catalog, generation, indexer)
-    const { source } = config
-    const file = catalog.path(NAME, generation)
-    for (let i = 0; i < (config.queryThreads ?? 2); i++) {
-      search.#queries.push(await Thread.start({ role: 'query', file, source }))
-    }
-    return search
+    return new SearchThreads(config, catalog, generation, indexer)
   }
 
   async search(account: AccountId, query: string, options: SearchOptions = {}): Promise<SearchResult> {
     if (this.#closed) throw new SearchIndexError('closed', 'Search was closed.')
-    const [first, ...others] = this.#queries
-    if (first === undefined) throw new SearchIndexError('unavailable', 'No search thread is running.')
-    const free = others.reduce((best, thread) => (thread.waiting < best.waiting ? thread : best), first)
+    const free = await this.#queryThread()
     if (free.waiting >= MAX_WAITING) throw new SearchIndexError('unavailable', 'Too many searches at once; try again.')
     const answer = await free.call({ op: 'search', account, query, options })
     return JSON.parse(String(answer)) as SearchResult
+  }
+
+  /** The least busy thread. Threads start when searches need them: an idle server does without. */
+  async #queryThread(): Promise<Thread> {
+    const free = this.#queries.toSorted((a, b) => a.waiting - b.waiting)[0]
+    if (free !== undefined && (free.waiting === 0 || this.#queries.length >= (this.#config.queryThreads ?? 2)))
+      return free
+    this.#startingQuery ??= this.#startQueryThread().finally(() => {
+      this.#startingQuery = undefined
+    })
+    return free ?? this.#startingQuery
+  }
+
+  async #startQueryThread(): Promise<Thread> {
+    const file = this.#catalog.path(NAME, this.#generation)
+    const thread = await Thread.start({ role: 'query', file, source: this.#config.source })
+    const serving = this.#catalog.path(NAME, this.#generation)
+    // A rebuild may have put another generation in its place meanwhile.
+    if (serving !== file) await thread.call({ op: 'open', file: serving })
+    if (this.#closed) await thread.close()
+    this.#queries.push(thread)
+    return thread
   }
 
   /** The log has grown up to here. */
