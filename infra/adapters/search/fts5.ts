@@ -10,7 +10,6 @@ import type { FolderRole } from '../../../domain/mailbox/mailbox.ts'
 import {
   type HeaderField,
   type SearchChange,
-  type SearchDocument,
   type SearchFolder,
   type SearchHit,
   type SearchIndex,
@@ -18,23 +17,22 @@ import {
   type SearchPage,
   type SearchPageRequest,
   type SearchPlan,
-  type SearchWords,
 } from '../../../projections/ports/search-index.ts'
 import { formatCursor, MAX_REVISION, parseCursor, type SearchCursor } from '../../../projections/search/cursor.ts'
 import {
   byRank,
   type Candidate,
-  encodeHeads,
   RANKED,
   type Ranking,
   rank,
   rankingOf,
   score,
 } from '../../../projections/search/ranking.ts'
-import { encodeTrace, traceHas } from '../../../projections/search/trace.ts'
-import { compilePlan, FIELD_MARKS, FLAG_BITS } from './fts5-query.ts'
+import { traceHas } from '../../../projections/search/trace.ts'
+import { Batch } from './fts5-batch.ts'
+import { compilePlan, FLAG_BITS } from './fts5-query.ts'
+import { ACCOUNT_STEP, messageKey, messageOfKey, rangeOf } from './fts5-rows.ts'
 
-const ACCOUNT_STEP = 2 ** 32
 /** 'EVPS': marks the file as an Everpost search index (PRAGMA application_id). */
 const APPLICATION_ID = 0x45565053
 /** Raised whenever the tables or their contents change: an index of another version is rebuilt from the log. */
@@ -476,271 +474,9 @@ export class Fts5Index implements SearchIndex {
   }
 }
 
-/** Folds one batch of changes into the tables. Words are written at the end, in ascending order, as FTS5 wants them. */
-class Batch {
-  readonly #index: Fts5Index
-  readonly #changes: readonly SearchChange[]
-  readonly #words = new Map<number, SearchWords>()
-
-  constructor(index: Fts5Index, changes: readonly SearchChange[]) {
-    this.#index = index
-    this.#changes = changes
-  }
-
-  run(): void {
-    for (const change of this.#changes) this.#apply(change)
-    const insert = this.#index.writing('INSERT INTO words (rowid, tokens) VALUES (?, ?)')
-    const trace = this.#index.writing('INSERT INTO traces (doc, trace) VALUES (?, ?)')
-    for (const doc of Float64Array.from(this.#words.keys()).sort()) {
-      const words = this.#words.get(doc)
-      if (words === undefined) continue
-      insert.run(doc, allTokens(words))
-      trace.run(doc, encodeTrace(words))
-    }
-  }
-
-  #apply(change: SearchChange): void {
-    const index = this.#index
-    const known = index.accountNumber(change.account)
-    if (known === undefined && change.op !== 'put' && change.op !== 'folder') return
-    const account = known ?? index.newAccount(change.account)
-    switch (change.op) {
-      case 'put': {
-        const { document } = change
-        this.#arrive(account, document, document.position)
-        return
-      }
-      case 'copy': {
-        const source = this.#find(account, change.messageId)
-        if (source === undefined || source.flags & FLAG_BITS.gone) return
-        const folder = this.#existingFolder(account, change.folderId)
-        if (folder === undefined || this.#find(account, change.copyId) !== undefined) return
-        const doc = account * ACCOUNT_STEP + Number(change.arrivedAt)
-        index
-          .writing(
-            `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads)
-             SELECT ?, ?, ?, flags, received_at, size, position, heads FROM docs WHERE doc = ?`,
-          )
-          .run(doc, messageKey(change.copyId), folder, source.doc)
-        this.#words.set(doc, change.words)
-        return
-      }
-      case 'flags': {
-        const add = flagBits(change.add)
-        const remove = flagBits(change.remove)
-        if (add === 0 && remove === 0) return
-        const update = index.writing(
-          `UPDATE docs SET flags = (flags & ~?) | ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`,
-        )
-        for (const id of change.messageIds) update.run(remove, add, messageKey(id), ...rangeOf(account))
-        return
-      }
-      case 'move': {
-        const folder = index.folderKey(account, change.folderId)
-        if (folder === undefined) return
-        index
-          .writing(
-            `UPDATE docs SET folder = ? WHERE message = ? AND doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`,
-          )
-          .run(folder, messageKey(change.messageId), ...rangeOf(account))
-        return
-      }
-      case 'expunge':
-        for (const id of change.messageIds) {
-          const found = this.#find(account, id)
-          if (found !== undefined && !(found.flags & FLAG_BITS.gone)) this.#expunge(found.doc)
-        }
-        return
-      case 'restore': {
-        const found = this.#find(account, change.messageId)
-        const folder = this.#existingFolder(account, change.folderId)
-        if (found === undefined || !(found.flags & FLAG_BITS.gone) || folder === undefined) return
-        index
-          .writing(`UPDATE docs SET folder = ?, flags = flags & ~${FLAG_BITS.gone} WHERE doc = ?`)
-          .run(folder, found.doc)
-        this.#words.set(found.doc, change.words)
-        return
-      }
-      case 'folder': {
-        const { id, name, parentId, role } = change.folder
-        index
-          .writing('INSERT INTO folder (account, id, name, parent, role) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
-          .run(account, id, name, parentId, role)
-        return
-      }
-      case 'folder-renamed':
-        index
-          .writing('UPDATE folder SET name = ? WHERE account = ? AND id = ?')
-          .run(change.name, account, change.folderId)
-        return
-      case 'folder-moved':
-        if (change.parentId !== null && this.#isWithin(account, change.parentId, change.folderId)) return
-        index
-          .writing('UPDATE folder SET parent = ? WHERE account = ? AND id = ?')
-          .run(change.parentId, account, change.folderId)
-        return
-      case 'folder-deleted':
-        this.#deleteFolder(account, change.folderId)
-        return
-      case 'erase':
-        this.#erase(account)
-        return
-      default: {
-        const _: never = change
-        throw new Error(`unknown change ${JSON.stringify(_)}`)
-      }
-    }
-  }
-
-  #arrive(account: number, document: SearchDocument, position: Position): void {
-    const folder = this.#existingFolder(account, document.folderId)
-    if (folder === undefined || this.#find(account, document.messageId) !== undefined) return
-    if (document.arrivedAt > BigInt(MAX_REVISION)) return
-    const doc = account * ACCOUNT_STEP + Number(document.arrivedAt)
-    const flags = flagBits(document.flags) | (document.hasAttachment ? FLAG_BITS.attachment : 0)
-    this.#index
-      .writing(
-        `INSERT INTO docs (doc, message, folder, flags, received_at, size, position, heads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        doc,
-        messageKey(document.messageId),
-        folder,
-        flags,
-        document.receivedAt,
-        document.size,
-        position,
-        encodeHeads(document.words),
-      )
-    this.#words.set(doc, document.words)
-  }
-
-  #find(account: number, messageId: string): { readonly doc: number; readonly flags: number } | undefined {
-    return this.#index
-      .sql('SELECT doc, flags FROM docs WHERE message = ? AND doc BETWEEN ? AND ?')
-      .get(messageKey(messageId), ...rangeOf(account)) as { doc: number; flags: number } | undefined
-  }
-
-  #expunge(doc: number): void {
-    this.#index.writing(`UPDATE docs SET flags = flags | ${FLAG_BITS.gone} WHERE doc = ?`).run(doc)
-    if (this.#words.delete(doc)) return
-    this.#index.writing('DELETE FROM words WHERE rowid = ?').run(doc)
-    this.#index.writing('DELETE FROM traces WHERE doc = ?').run(doc)
-  }
-
-  /** The folder itself, or the inbox when it is gone. */
-  #existingFolder(account: number, id: string): number | undefined {
-    return (
-      this.#index.folderKey(account, id) ??
-      (this.#index
-        .sql("SELECT key FROM folder WHERE account = ? AND role = 'inbox' ORDER BY key LIMIT 1")
-        .get(account)?.['key'] as number | undefined)
-    )
-  }
-
-  #isWithin(account: number, id: string, ancestor: string): boolean {
-    const parent = this.#index.sql('SELECT parent FROM folder WHERE account = ? AND id = ?')
-    let at: string | null = id
-    for (let depth = 0; at !== null && depth < 1000; depth++) {
-      if (at === ancestor) return true
-      at = (parent.get(account, at)?.['parent'] ?? null) as string | null
-    }
-    return false
-  }
-
-  #deleteFolder(account: number, id: string): void {
-    const index = this.#index
-    const folder = index.sql('SELECT key, role FROM folder WHERE account = ? AND id = ?').get(account, id)
-    const child = index.sql('SELECT 1 FROM folder WHERE account = ? AND parent = ? LIMIT 1').get(account, id)
-    if (folder === undefined || folder['role'] === 'inbox' || child !== undefined) return
-    const inside = index
-      .sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND folder = ? AND flags & ${FLAG_BITS.gone} = 0`)
-      .all(...rangeOf(account), folder['key'] as number)
-    for (const row of inside) this.#expunge(row['doc'] as number)
-    index.writing('DELETE FROM folder WHERE key = ?').run(folder['key'] as number)
-    index.forget()
-  }
-
-  #erase(account: number): void {
-    const index = this.#index
-    const range = rangeOf(account)
-    for (const doc of this.#words.keys()) if (doc >= range[0] && doc <= range[1]) this.#words.delete(doc)
-    const words = index.writing('DELETE FROM words WHERE rowid = ?')
-    const rows = index.sql(`SELECT doc FROM docs WHERE doc BETWEEN ? AND ? AND flags & ${FLAG_BITS.gone} = 0`)
-    for (const row of rows.all(...range)) words.run(row['doc'] as number)
-    index.writing('DELETE FROM docs WHERE doc BETWEEN ? AND ?').run(...range)
-    index.writing('DELETE FROM traces WHERE doc BETWEEN ? AND ?').run(...range)
-    index.writing('DELETE FROM folder WHERE account = ?').run(account)
-    index.writing('DELETE FROM account WHERE number = ?').run(account)
-    index.forget()
-    index.markForPurge()
-  }
-}
-
 const EMPTY: SearchPage = { hits: [], cursors: [], hasNext: false, total: 0, totalIsExact: true }
 
 function candidateOf(ranking: Ranking, row: readonly unknown[], now: number): Candidate {
   const [doc, receivedAt, heads] = row as [number, number, Uint8Array]
   return { doc, receivedAt, score: score(ranking, heads, receivedAt, now) }
-}
-
-function rangeOf(account: number): readonly [number, number] {
-  return [account * ACCOUNT_STEP, account * ACCOUNT_STEP + MAX_REVISION]
-}
-
-/** Everything that can be found: the body, every header, and every header once more behind its field's mark. */
-function allTokens(words: SearchWords): string {
-  let tokens = words.body
-  for (const field of ['subject', 'from', 'to', 'cc', 'filename'] as const) {
-    const text = words[field]
-    if (text === '') continue
-    const mark = FIELD_MARKS[field]
-    tokens += ` ${text} ${mark}${text.replaceAll(' ', ` ${mark}`)}`
-  }
-  return tokens
-}
-
-function flagBits(flags: readonly string[]): number {
-  let bits = 0
-  for (const flag of flags) {
-    if (flag === '\\seen') bits |= FLAG_BITS.seen
-    else if (flag === '\\answered') bits |= FLAG_BITS.answered
-    else if (flag === '\\flagged') bits |= FLAG_BITS.flagged
-    else if (flag === '\\draft') bits |= FLAG_BITS.draft
-  }
-  return bits
-}
-
-const ID_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
-/** 26 characters of base32 for 128 bits: the last one holds three bits and two zeros. */
-const ID = /^[a-z2-7]{25}[aeimquy4]$/
-
-/** Message ids are 16 bytes in base32: kept as bytes, they take 10 less in the table and 10 less in its index. */
-function messageKey(id: string): string | Uint8Array {
-  if (!ID.test(id)) return id
-  const key = new Uint8Array(16)
-  let value = 0
-  let bits = 0
-  let o = 0
-  for (let i = 0; i < id.length; i++) {
-    const c = id.charCodeAt(i)
-    value = ((value << 5) | (c >= 97 ? c - 97 : c - 24)) & 0xfff
-    bits += 5
-    if (bits < 8 || o === 16) continue
-    bits -= 8
-    key[o++] = (value >> bits) & 255
-  }
-  return key
-}
-
-function messageOfKey(key: unknown): string {
-  if (!(key instanceof Uint8Array)) return String(key)
-  let id = ''
-  let value = 0
-  let bits = 0
-  for (const byte of key) {
-    value = ((value << 8) | byte) & 0xfff
-    for (bits += 8; bits >= 5; bits -= 5) id += ID_ALPHABET[(value >> (bits - 5)) & 31]
-  }
-  return id + ID_ALPHABET[(value << (5 - bits)) & 31]
 }
