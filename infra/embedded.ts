@@ -96,6 +96,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       journal,
       source: journal,
       blobs,
+      storedBlob: async (id) => blobStore.read(id, 0, (await blobStore.size(id)) ?? 0),
       keyring,
       mailbox: projectors.mailbox,
       directory: projectors.directory,

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { helpText, VERBS } from '../gateways/cli/help.ts'
-import { findVerb, runVerb } from '../gateways/cli/run.ts'
+import { findVerb, runAlone, runsAlone, runVerb } from '../gateways/cli/run.ts'
 import type { CliIo } from '../gateways/cli/services.ts'
+import { VERIFY_TOOLS } from './audit/verify-tools.ts'
 import { type Config, ConfigError, dataPaths, loadConfig } from './config.ts'
 import { type ControlReply, callControl } from './control-socket.ts'
 import { runDemo } from './demo.ts'
@@ -50,6 +51,10 @@ async function main(): Promise<number> {
     process.stderr.write(`everpost: ${words.argv.slice(0, 2).join(' ')} is not a verb. ${hint}\n`)
     return 2
   }
+  if (runsAlone(verb.name, verb.rest)) {
+    const io = ownTerminal(undefined, new AbortController().signal)
+    return runAlone(VERIFY_TOOLS, verb.name, verb.rest, io)
+  }
   const config = loadConfig(
     {
       ...(words.data === undefined ? {} : { data: words.data }),
@@ -87,19 +92,23 @@ async function runAnywhere(
   const abort = new AbortController()
   process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
   try {
-    await everpost.projectors.ready()
-    const io: CliIo = {
-      out: (text) => process.stdout.write(text),
-      err: (text) => process.stderr.write(text),
-      progress: showProgress,
-      stdin: async () => stdin ?? '',
-      cwd: process.cwd(),
-      columns,
-      signal: abort.signal,
-    }
-    return await runVerb(everpost.services, verb.name, verb.rest, io)
+    // A log that was tampered with may be one that the views cannot follow: to find that out must not need them.
+    if (verb.name !== 'audit verify') await everpost.projectors.ready()
+    return await runVerb(everpost.services, verb.name, verb.rest, ownTerminal(stdin, abort.signal))
   } finally {
     await everpost.close()
+  }
+}
+
+function ownTerminal(stdin: string | undefined, signal: AbortSignal): CliIo {
+  return {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    progress: showProgress,
+    stdin: async () => stdin ?? '',
+    cwd: process.cwd(),
+    columns: process.stdout.columns ?? 80,
+    signal,
   }
 }
 

@@ -5,14 +5,17 @@ import type { SourceEvent } from '../../projections/ports/event-source.ts'
 import type { FolderRow, MailboxQueries, MessageRow } from '../../projections/queries.ts'
 import { describeEvent } from '../history/describe.ts'
 import { accountNamed, parse, printable, printJson, printTable, words } from './arguments.ts'
+import { ACCESS, recordAccess } from './audit-proofs.ts'
 import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
 
 const PAGE = 1000
 
 export async function auditHistory(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
-  const { values, positionals } = parse(argv, { message: { type: 'string' }, json: { type: 'boolean' } })
+  const { values, positionals } = parse(argv, { ...ACCESS, message: { type: 'string' }, json: { type: 'boolean' } })
   const [address = ''] = words(positionals, ['ADDRESS'])
   const account = await accountNamed(services, address)
+  const what = values.message === undefined ? 'history' : `history of message ${values.message}`
+  await recordAccess(services, values, account, what)
   const positions =
     values.message === undefined
       ? await everyPosition(services, account.id)
@@ -70,11 +73,12 @@ function lineOf(event: SourceEvent): string {
 }
 
 export async function auditAt(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
-  const { values, positionals } = parse(argv, { folder: { type: 'string' }, json: { type: 'boolean' } })
+  const { values, positionals } = parse(argv, { ...ACCESS, folder: { type: 'string' }, json: { type: 'boolean' } })
   const [address = '', time = ''] = words(positionals, ['ADDRESS', 'TIME'])
   const at = Date.parse(time)
   if (Number.isNaN(at)) throw new CliUsage(`${time} is not a time such as 2026-03-01T09:00:00Z.`)
   const account = await accountNamed(services, address)
+  await recordAccess(services, values, account, `mailbox at ${new Date(at).toISOString()}`)
   const moment = await services.mailboxAt(account.id, { time: at })
   const folders = await moment.queries.folders(account.id)
   const chosen = values.folder === undefined ? folders : [folderNamed(folders, values.folder)]

@@ -63,15 +63,31 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
   'queue retry': { usage: 'queue retry ID', what: 'Tries again at once.' },
   'queue cancel': { usage: 'queue cancel ID', what: 'Takes mail back that was not handed over yet.' },
   'audit history': {
-    usage: 'audit history ADDRESS [--message ID]',
+    usage: 'audit history ADDRESS [--message ID] [--as AUDITOR --reason TEXT]',
     what: 'Tells what happened, when, by whom and through what.',
     example: 'everpost audit history kim@example.test --json',
   },
   'audit at': {
-    usage: 'audit at ADDRESS TIME [--folder NAME]',
+    usage: 'audit at ADDRESS TIME [--folder NAME] [--as AUDITOR --reason TEXT]',
     what: 'Lists the mailbox as it was at a moment.',
     example: 'everpost audit at kim@example.test 2026-03-01T09:00:00Z --folder INBOX',
   },
+  'audit verify': {
+    usage: 'audit verify [--sign] [--blobs all|none|NUMBER] [--since CHECKPOINTFILE]… [--key KEY]… | FILE [--key KEY]',
+    what: 'Checks the whole log against its signed heads; with FILE an export or a proof, with nothing but the file.',
+    example: 'everpost audit verify --sign',
+  },
+  'audit prove': {
+    usage:
+      'audit prove ADDRESS --message ID | --event ID [--since CHECKPOINTFILE] [--out FILE] [--as AUDITOR --reason TEXT]',
+    what: 'Proves that the events of a message are in the signed log, and that the log only grew since a checkpoint.',
+  },
+  'audit export': {
+    usage: 'audit export ADDRESS FILE [--from TIME] [--to TIME] [--with-key] [--as AUDITOR --reason TEXT]',
+    what: 'Writes events and raw messages of an account to one file with the proofs that they are genuine.',
+    example: "everpost audit export kim@example.test kim.jsonl --as 'Lee, counsel' --reason 'Case 2026-17'",
+  },
+  'audit key': { usage: 'audit key', what: 'Prints the public key that signs the heads of the log.' },
   compact: { usage: 'compact', what: 'Gives back the space of messages that nobody can restore any more.' },
 }
 

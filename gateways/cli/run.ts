@@ -1,5 +1,6 @@
 // Finds the verb of a command line and runs it.
 
+import type { VerifyTools } from '../../projections/audit/verify-bundle.ts'
 import {
   accountAdd,
   accountAlias,
@@ -13,6 +14,7 @@ import {
   tokenCreate,
 } from './accounts.ts'
 import { auditAt, auditHistory } from './audit.ts'
+import { auditExport, auditKey, auditProve, auditVerify, namesFile, verifyFile } from './audit-proofs.ts'
 import { helpText, VERBS } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
@@ -41,6 +43,10 @@ const RUN: Readonly<Record<string, Verb>> = {
   'queue cancel': queueCancel,
   'audit history': auditHistory,
   'audit at': auditAt,
+  'audit verify': auditVerify,
+  'audit prove': auditProve,
+  'audit export': auditExport,
+  'audit key': auditKey,
   compact,
 }
 
@@ -54,6 +60,19 @@ export function findVerb(
   return one !== undefined && one in VERBS ? { name: one, rest: argv.slice(1) } : undefined
 }
 
+/** Whether the words ask for nothing that a data folder or a server has: such a verb is run by `runAlone`. */
+export const runsAlone = (name: string, argv: readonly string[]): boolean => name === 'audit verify' && namesFile(argv)
+
+/** Like `runVerb`, for a verb that `runsAlone`. */
+export async function runAlone(
+  tools: VerifyTools,
+  name: string,
+  argv: readonly string[],
+  io: CliIo,
+): Promise<0 | 1 | 2> {
+  return guarded(name, io, () => verifyFile(tools, argv, io))
+}
+
 /** Answers the exit code: 0 done, 1 refused or failed with one sentence on stderr, 2 wrong usage. */
 export async function runVerb(
   services: CliServices,
@@ -61,8 +80,12 @@ export async function runVerb(
   argv: readonly string[],
   io: CliIo,
 ): Promise<0 | 1 | 2> {
+  return guarded(name, io, () => (RUN[name] as Verb)(services, argv, io))
+}
+
+async function guarded(name: string, io: CliIo, run: () => Promise<void>): Promise<0 | 1 | 2> {
   try {
-    await (RUN[name] as Verb)(services, argv, io)
+    await run()
     return 0
   } catch (error) {
     io.progress(null)

@@ -49,6 +49,8 @@ export interface CliServices {
   readonly journal: Journal
   readonly source: EventSource
   readonly blobs: MessageBlobs
+  /** The bytes of a blob as they are stored: sealed. */
+  readonly storedBlob: (id: string) => Promise<Uint8Array>
   readonly keyring: Keyring
   readonly mailbox: MailboxQueries
   readonly directory: DirectoryQueries

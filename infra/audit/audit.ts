@@ -90,6 +90,14 @@ export class Audit implements AuditProofs {
     return { size, checkpoint, position: head.position, signed: true }
   }
 
+  async headOver(positions: readonly Position[]): Promise<SignedHead> {
+    const newest = await this.newestHead()
+    const covers = (tree: TreeReader, size: number) =>
+      positions.every((position) => (tree.indexOf(position) ?? size) < size) && tree.size >= size
+    if (newest && (await this.withTree((tree) => covers(tree, newest.size)))) return newest
+    return this.sign()
+  }
+
   async newestHead(): Promise<(SignedHead & { readonly at: number }) | undefined> {
     for await (const event of this.#deps.journal.readStream(auditStream, { direction: 'backwards' })) {
       if (isRedacted(event) || event.type !== 'TreeHeadSigned') continue
@@ -104,6 +112,7 @@ export class Audit implements AuditProofs {
   }
 
   async withTree<T>(use: (tree: TreeReader) => T | Promise<T>): Promise<T> {
+    if (this.#catalog().generation(NAME) === undefined) await this.follow()
     const catalog = this.#catalog()
     const opened = openTree(catalog.path(NAME, catalog.generation(NAME) ?? 0))
     try {

@@ -11,6 +11,8 @@ import { sha256 } from './signing-key.ts'
 /** 2^8 hashes a tile. */
 const TILE_LEVELS = 8
 const TILE = 2 ** TILE_LEVELS
+/** 16 KB each with what is computed of them. */
+const CACHED_TILES = 128
 
 export const treeSchema: ViewSchema = {
   name: treeProjector.name,
@@ -87,7 +89,7 @@ export class SqliteTree implements ViewStore<TreeUnit> {
     edge.changed = true
     if (edge.count < TILE) return
     this.#write(level, edge)
-    this.#push(level + 1, subtreeOf(edge.hashes, 0, TILE))
+    this.#push(level + 1, rootOfTile(edge.hashes))
     edge.number++
     edge.count = 0
     edge.changed = false
@@ -129,7 +131,7 @@ export class SqliteTreeReader implements TreeReader {
   readonly size: number
   readonly position: Position | undefined
   /** The tiles of a proof lie close together, and proofs of neighbours share most of theirs. */
-  readonly #tiles = new Map<string, Buffer>()
+  readonly #tiles = new Map<string, readonly Buffer[]>()
 
   constructor(queries: Queries) {
     this.#queries = queries
@@ -160,7 +162,7 @@ export class SqliteTreeReader implements TreeReader {
       .get(Number(position))
     if (!row) return undefined
     const number = Number(row[0])
-    const count = this.#tile(0, number).length / HASH_BYTES
+    const count = (this.#tile(0, number)[0] as Buffer).length / HASH_BYTES
     const at = unpackPositions(Number(row[1]), row[2] as Uint8Array | null, count).indexOf(Number(position))
     return at < 0 ? undefined : number * TILE + at
   }
@@ -188,22 +190,25 @@ export class SqliteTreeReader implements TreeReader {
 
   readonly #node = (level: number, index: number): Uint8Array => {
     const inside = level % TILE_LEVELS
-    const tileLevel = (level - inside) / TILE_LEVELS
     const first = index * 2 ** inside
-    return subtreeOf(this.#tile(tileLevel, Math.floor(first / TILE)), first % TILE, 2 ** inside)
+    const rows = this.#tile((level - inside) / TILE_LEVELS, Math.floor(first / TILE))
+    const at = ((first % TILE) / 2 ** inside) * HASH_BYTES
+    return (rows[inside] as Buffer).subarray(at, at + HASH_BYTES)
   }
 
-  #tile(level: number, number: number): Buffer {
+  /** The hashes of a tile, and those of the full subtrees inside it, level by level. */
+  #tile(level: number, number: number): readonly Buffer[] {
     const key = `${level}/${number}`
     const cached = this.#tiles.get(key)
     if (cached) return cached
     const row = this.#queries.prepare('SELECT hashes FROM tile WHERE level = ? AND number = ?').get(level, number)
     if (!row) throw new RangeError(`The tree has no tile ${key}`)
     const bytes = row[0] as Uint8Array
-    const tile = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    if (this.#tiles.size >= 256) this.#tiles.clear()
-    this.#tiles.set(key, tile)
-    return tile
+    const rows = [Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)]
+    while (rows.length < TILE_LEVELS) rows.push(parentsOf(rows.at(-1) as Buffer))
+    if (this.#tiles.size >= CACHED_TILES) this.#tiles.clear()
+    this.#tiles.set(key, rows)
+    return rows
   }
 }
 
@@ -230,11 +235,23 @@ export function treeDigest(tree: TreeReader): string {
   return digest
 }
 
-/** Root of `count` (a power of two) neighbouring hashes of a tile. */
-function subtreeOf(hashes: Buffer, first: number, count: number): Uint8Array {
-  if (count === 1) return hashes.subarray(first * HASH_BYTES, (first + 1) * HASH_BYTES)
-  const half = count / 2
-  return nodeHash(sha256, subtreeOf(hashes, first, half), subtreeOf(hashes, first + half, half))
+/** Hashes of the pairs, a last one without a partner left out. */
+function parentsOf(hashes: Buffer): Buffer {
+  const pairs = Math.floor(hashes.length / (2 * HASH_BYTES))
+  const parents = Buffer.alloc(pairs * HASH_BYTES)
+  for (let i = 0; i < pairs; i++) {
+    const at = 2 * i * HASH_BYTES
+    const left = hashes.subarray(at, at + HASH_BYTES)
+    parents.set(nodeHash(sha256, left, hashes.subarray(at + HASH_BYTES, at + 2 * HASH_BYTES)), i * HASH_BYTES)
+  }
+  return parents
+}
+
+/** Root of a full tile. */
+function rootOfTile(hashes: Buffer): Uint8Array {
+  let row = hashes
+  while (row.length > HASH_BYTES) row = parentsOf(row)
+  return row
 }
 
 /** Null for positions that follow one another; else 8 bytes each. */

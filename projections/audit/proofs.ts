@@ -29,6 +29,8 @@ export interface AuditProofs {
   signNote(text: string): string
   /** Brings the tree to the end of the log and signs it into the log, unless the newest head covers everything already. */
   sign(): Promise<SignedHead & { readonly signed: boolean }>
+  /** The newest head when it covers the events at these positions, else a new one. */
+  headOver(positions: readonly Position[]): Promise<SignedHead>
   /** One moment of the tree, closed when `use` is done. */
   withTree<T>(use: (tree: TreeReader) => T | Promise<T>): Promise<T>
   verify(
