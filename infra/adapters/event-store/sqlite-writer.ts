@@ -34,17 +34,24 @@ export class SqliteLogWriter {
     this.#path = path
     this.#db = openLogForWriting(path)
     const db = this.#db
-    this.#findStream = db.prepare('SELECT id, revision FROM stream WHERE name = ?')
-    this.#insertStream = db.prepare('INSERT INTO stream (id, name, revision) VALUES (?, ?, ?)')
-    this.#updateStream = db.prepare('UPDATE stream SET revision = ? WHERE id = ?')
-    this.#insertEvent = db.prepare(
-      'INSERT INTO event (position, stream, revision, type, id, metadata, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    )
-    this.#findEvent = db.prepare('SELECT position, revision FROM event WHERE stream = ? AND id = ?')
-    for (const row of db.prepare('SELECT id, name FROM type').all())
-      this.#types.set(String(row['name']), Number(row['id']))
-    this.#nextPosition = Number(db.prepare('SELECT coalesce(max(position), 0) + 1 AS next FROM event').get()?.['next'])
-    this.#nextStream = Number(db.prepare('SELECT coalesce(max(id), 0) + 1 AS next FROM stream').get()?.['next'])
+    try {
+      this.#findStream = db.prepare('SELECT id, revision FROM stream WHERE name = ?')
+      this.#insertStream = db.prepare('INSERT INTO stream (id, name, revision) VALUES (?, ?, ?)')
+      this.#updateStream = db.prepare('UPDATE stream SET revision = ? WHERE id = ?')
+      this.#insertEvent = db.prepare(
+        'INSERT INTO event (position, stream, revision, type, id, metadata, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      )
+      this.#findEvent = db.prepare('SELECT position, revision FROM event WHERE stream = ? AND id = ?')
+      for (const row of db.prepare('SELECT id, name FROM type').all())
+        this.#types.set(String(row['name']), Number(row['id']))
+      this.#nextPosition = Number(
+        db.prepare('SELECT coalesce(max(position), 0) + 1 AS next FROM event').get()?.['next'],
+      )
+      this.#nextStream = Number(db.prepare('SELECT coalesce(max(id), 0) + 1 AS next FROM stream').get()?.['next'])
+    } catch (error) {
+      db.close()
+      throw toEventStoreError(error, path)
+    }
   }
 
   /** Position of the newest committed event, 0 for an empty log. */

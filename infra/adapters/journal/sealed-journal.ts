@@ -16,8 +16,13 @@ import { leafOf } from '../../../domain/audit/leaf.ts'
 import type { RecordedEvent } from '../../../domain/events.ts'
 import type { Position, Redacted, Revision } from '../../../domain/log.ts'
 import type { SealedBatch, SealedEvent, SealedLog } from '../../../projections/audit/sealed-log.ts'
-import type { EventSource, SourceBatch, SourceEvent } from '../../../projections/ports/event-source.ts'
-import { openEvent, sealEvent } from './seal.ts'
+import {
+  type EventSource,
+  type SourceBatch,
+  type SourceEvent,
+  unreadable,
+} from '../../../projections/ports/event-source.ts'
+import { openEvent, openLazily, sealEvent, UnreadableEvent } from './seal.ts'
 
 /** What a store must be able to do to be read from; a thread that never writes has only this. */
 export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'>
@@ -33,15 +38,17 @@ export class SealedSource implements EventSource, SealedLog {
 
   async *subscribe(options: Parameters<EventSource['subscribe']>[0]): AsyncGenerator<SourceBatch> {
     for await (const batch of this.#reader.subscribe(options)) {
-      yield { ...batch, events: batch.events.map((event) => this.#open(event, options.text ?? false)) }
+      yield { ...batch, events: batch.events.map((event) => this.#openOrMark(event, options.text ?? false)) }
     }
   }
 
   async *readStream(
     stream: string,
-    options: ReadStreamOptions & { readonly text?: boolean } = {},
+    options: ReadStreamOptions & { readonly text?: boolean; readonly holes?: boolean } = {},
   ): AsyncGenerator<SourceEvent> {
-    for await (const event of this.#reader.readStream(stream, options)) yield this.#open(event, options.text ?? false)
+    const { text = false, holes = false } = options
+    for await (const event of this.#reader.readStream(stream, options))
+      yield holes ? this.#openOrMark(event, text) : openLazily(event, this.#keyring, text)
   }
 
   async readPositions(
@@ -74,6 +81,16 @@ export class SealedSource implements EventSource, SealedLog {
 
   #open(event: StoredEvent, text: boolean): RecordedEvent | Redacted {
     return openEvent(event, this.#keyring, text)
+  }
+
+  /** Who asks for text needs the content of every arrival; others may not. */
+  #openOrMark(event: StoredEvent, text: boolean): SourceEvent {
+    try {
+      return text ? openEvent(event, this.#keyring, true) : openLazily(event, this.#keyring, false)
+    } catch (error) {
+      if (error instanceof UnreadableEvent) return unreadable(event, error)
+      throw error
+    }
   }
 }
 
@@ -114,8 +131,11 @@ export class SealedJournal extends SealedSource implements Journal {
       if (!ordered) await durable
       const options = ordered && after.length > 0 ? { blobs: after.map(({ ref }) => ref.id) } : {}
       const together = chunked.map((chunks) => chunks[0] as Append)
-      const [results] = await Promise.all([this.#store.appendAtomically(together, options), durable])
-      return results
+      const appended = this.#store.appendAtomically(together, options)
+      appended.catch(() => undefined)
+      // Why a blob was not stored says more than that the append lacked it.
+      await durable
+      return appended
     }
     await durable
     const results: AppendResult[] = []
