@@ -1,6 +1,6 @@
 // Runs projectors over the log: one subscription for a group of them, one commit a batch and view, errors parked, progress told.
 import { type AccountId, isRedacted, type Position, type Revision } from '../domain/log.ts'
-import type { EventSource, SourceEvent } from './ports/event-source.ts'
+import { type EventSource, isUnreadable, type SourceEvent } from './ports/event-source.ts'
 import type { ParkedEvent, Projector, ViewStore } from './ports/view-store.ts'
 
 /** A projector with the store that it writes. */
@@ -227,7 +227,7 @@ function newestRevisions(events: readonly SourceEvent[]): ReadonlyMap<AccountId,
 }
 
 function lastTime(events: readonly SourceEvent[]): number | undefined {
-  const event = events.findLast((each) => !isRedacted(each))
+  const event = events.findLast((each) => !isRedacted(each) && !isUnreadable(each))
   return event === undefined || isRedacted(event) ? undefined : event.metadata.at
 }
 

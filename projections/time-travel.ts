@@ -2,7 +2,7 @@
 import { type AccountId, isRedacted, mailboxStream, type Revision } from '../domain/log.ts'
 import { applyMailboxEvent } from './mailbox/projector.ts'
 import type { MailboxUnit } from './mailbox/unit.ts'
-import type { EventSource, SourceEvent } from './ports/event-source.ts'
+import { type EventSource, isUnreadable, type SourceEvent } from './ports/event-source.ts'
 import type { MailboxStore } from './ports/view-store.ts'
 import type { MailboxQueries } from './queries.ts'
 
@@ -56,41 +56,51 @@ async function replay(
   account: AccountId,
   moment: Moment,
   { store, queries }: { readonly store: MailboxStore; readonly queries: MailboxQueries },
-  failed: ReadonlySet<Revision>,
+  failed: Set<Revision>,
 ): Promise<MailboxMoment> {
   let unit: MailboxUnit = await store.begin([])
   let last: SourceEvent | undefined
   let events = 0
-  const apply = async (event: SourceEvent): Promise<void> => {
+  let committed = 0
+  const apply = (event: SourceEvent): void => {
     last = event
+    // Nothing of an unreadable one is applied: no need to start over.
+    if (isUnreadable(event)) failed.add(event.revision)
     if (failed.has(event.revision)) return
     try {
       applyMailboxEvent(unit, event)
     } catch (error) {
       throw new FailedEvent(event.revision, error)
     }
-    if (++events % COMMIT_EVERY !== 0) return
-    await store.commit(unit, event.position, [])
-    unit = await store.begin([])
+    events++
   }
 
-  const limit = 'revision' in moment ? Number(moment.revision) + 1 : undefined
-  if (limit === undefined || limit > 0) {
-    /** Events with a later time: they count as soon as one behind them is not later. */
-    let ahead: SourceEvent[] = []
-    for await (const event of source.readStream(mailboxStream(account), limit === undefined ? {} : { limit })) {
-      if ('time' in moment && !isRedacted(event) && event.metadata.at > moment.time) {
+  /** Events with a later time: they count as soon as one behind them is not later. */
+  let ahead: SourceEvent[] = []
+  reading: for await (const page of source.readPages(mailboxStream(account))) {
+    for (const event of page) {
+      if ('revision' in moment) {
+        if (event.revision > moment.revision) break reading
+        apply(event)
+        continue
+      }
+      if (isRedacted(event)) continue
+      // When an unreadable one happened cannot be told: it counts when something behind it does.
+      if (isUnreadable(event) || event.metadata.at > moment.time) {
         ahead.push(event)
         continue
       }
-      if ('time' in moment && isRedacted(event)) continue
-      for (const each of ahead) await apply(each)
+      for (const each of ahead) apply(each)
       ahead = []
-      await apply(event)
+      apply(event)
     }
+    if (events - committed < COMMIT_EVERY) continue
+    committed = events
+    await store.commit(unit, (last as SourceEvent).position, [])
+    unit = await store.begin([])
   }
   if (last !== undefined) await store.commit(unit, last.position, [])
-  const at = last === undefined || isRedacted(last) ? undefined : last.metadata.at
+  const at = last === undefined || isRedacted(last) || isUnreadable(last) ? undefined : last.metadata.at
   return { queries, revision: last?.revision, at, events, failed: failed.size }
 }
 

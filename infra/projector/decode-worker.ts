@@ -1,9 +1,12 @@
 // The thread that reads and opens the log for a filling, so that opening events and applying them use two cores.
 import { parentPort, workerData } from 'node:worker_threads'
 import { isRedacted } from '../../domain/log.ts'
-import type { SourceEvent } from '../../projections/ports/event-source.ts'
+import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
+import { factsOf } from '../../projections/mailbox/projector.ts'
+import { isUnreadable, type SourceEvent } from '../../projections/ports/event-source.ts'
+import { MAX_ROW_ADDRESSES } from '../../projections/queries.ts'
 import { openEventSource, type SourceConfig } from '../adapters/journal/open-source.ts'
-import type { DecodedBatch, PackedEvent, ToDecoder } from './decoded-source.ts'
+import type { DecodedBatch, PackedContent, PackedEvent, ToDecoder } from './decoded-source.ts'
 
 const port = parentPort
 if (port === null) throw new Error('This file is the entry of a worker thread.')
@@ -39,14 +42,28 @@ async function read(
   }
 }
 
-/** Views need no MIME structure: it is the larger half of an arrival, and stays here. */
 function pack(event: SourceEvent): PackedEvent {
-  if (isRedacted(event)) return [event.id, event.stream, event.type]
-  const { id, stream, type, metadata } = event
+  const { stream, type } = event
+  if (isRedacted(event)) return [stream, type]
+  if (isUnreadable(event)) return [stream, type, null, event.error.message]
   if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended')
-    return [id, stream, type, event.data, metadata]
-  const { root: _, attachments: __, ...content } = event.data.content
-  return [id, stream, type, { ...event.data, content }, metadata]
+    return [stream, type, event.data, event.metadata.at]
+  const { messageId, folderId, flags, receivedAt } = event.data
+  const { size, threadKeys } = event.facts ?? factsOf(event.data.content)
+  const data = { messageId, folderId, flags, receivedAt }
+  return [stream, type, data, event.metadata.at, size, threadKeys, packContent(event.data)]
+}
+
+function packContent(arrival: { readonly content: MessageContent }): PackedContent | string {
+  try {
+    const { envelope, snippet, hasAttachment, blob } = arrival.content
+    const from = envelope.from.slice(0, MAX_ROW_ADDRESSES)
+    const to = envelope.to.slice(0, MAX_ROW_ADDRESSES)
+    const { subject, date = null, messageId = null } = envelope
+    return [subject, from, to, date, snippet, hasAttachment, blob.id, messageId]
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 port.on('message', (message: ToDecoder) => {

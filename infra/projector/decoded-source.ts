@@ -1,11 +1,37 @@
-// The log through a thread of its own that reads and opens it. Arrivals come without their MIME structure, which no view keeps.
+// The log through a thread of its own that reads and opens it. What no view keeps does not cross over: of the metadata there is only
+// the time, of an arrival's content only what rows show, and no event has its id.
 import { Worker } from 'node:worker_threads'
-import type { EventMetadata, Position } from '../../domain/log.ts'
-import type { SourceBatch, SourceEvent } from '../../projections/ports/event-source.ts'
+import type { Position } from '../../domain/log.ts'
+import type { MailAddress } from '../../domain/mail/structure.ts'
+import { type SourceBatch, type SourceEvent, unreadable } from '../../projections/ports/event-source.ts'
 
 export type PackedEvent =
-  | readonly [id: string, stream: string, type: string]
-  | readonly [id: string, stream: string, type: string, data: object, metadata: EventMetadata]
+  /** Redacted. */
+  | readonly [stream: string, type: string]
+  /** Cannot be opened. */
+  | readonly [stream: string, type: string, data: null, error: string]
+  | readonly [stream: string, type: string, data: object, at: number]
+  /** An arrival: what is known without its content, and the content or why it cannot be opened. */
+  | readonly [
+      stream: string,
+      type: string,
+      data: object,
+      at: number,
+      size: number,
+      threadKeys: readonly number[],
+      content: PackedContent | string,
+    ]
+
+export type PackedContent = readonly [
+  subject: string,
+  from: readonly MailAddress[],
+  to: readonly MailAddress[],
+  date: number | null,
+  snippet: string,
+  hasAttachment: boolean,
+  blobId: string,
+  messageId: string | null,
+]
 
 export interface DecodedBatch {
   readonly subscription: number
@@ -111,10 +137,39 @@ export class DecodedSource {
 
 function unpack({ events, places }: DecodedBatch): readonly SourceEvent[] {
   const packed = JSON.parse(events) as PackedEvent[]
-  return packed.map(([id, stream, type, data, metadata], i) => {
-    const revision = BigInt(places[2 * i] ?? 0)
-    const position = BigInt(places[2 * i + 1] ?? 0)
-    if (data === undefined) return { id, stream, revision, position, type, redacted: true } as SourceEvent
-    return { id, stream, revision, position, type, data, metadata } as SourceEvent
+  return packed.map((each, i) => {
+    const place = {
+      id: '',
+      stream: each[0],
+      revision: BigInt(places[2 * i] ?? 0),
+      position: BigInt(places[2 * i + 1] ?? 0),
+    }
+    if (each.length === 2) return { ...place, type: each[1], redacted: true } as SourceEvent
+    if (each[2] === null) return unreadable({ ...place, type: each[1] }, new UnreadableThere(each[3]))
+    const event = { ...place, type: each[1], data: each[2], metadata: { at: each[3] } }
+    if (each.length === 4) return event as unknown as SourceEvent
+    const content = each[6]
+    if (typeof content === 'string') {
+      const get = () => {
+        throw new UnreadableThere(content)
+      }
+      Object.defineProperty(event.data, 'content', { get, enumerable: true })
+    } else (event.data as { content: object }).content = unpackContent(content, each[4])
+    return { ...event, facts: { size: each[4], threadKeys: each[5] } } as unknown as SourceEvent
   })
+}
+
+function unpackContent(content: PackedContent, size: number): object {
+  const [subject, from, to, date, snippet, hasAttachment, id, messageId] = content
+  return {
+    blob: { id, size },
+    envelope: { subject, from, to, ...(date === null ? {} : { date }), ...(messageId === null ? {} : { messageId }) },
+    snippet,
+    hasAttachment,
+  }
+}
+
+/** Named as the error that the other thread met. */
+class UnreadableThere extends Error {
+  override readonly name = 'UnreadableEvent'
 }

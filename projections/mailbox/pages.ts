@@ -79,14 +79,15 @@ export function senderText(from: MessageSummary['from']): string {
     .toLowerCase()
 }
 
-export function matches(filter: MessageFilter, message: MessageState, summary: MessageSummary): boolean {
+/** Asks for the summary only when the filter is about it. */
+export function matches(filter: MessageFilter, message: MessageState, summary: () => MessageSummary): boolean {
   const { unread, flagged, hasAttachment, from, since, before } = filter
   if (unread !== undefined && unread === message.flags.includes('\\seen')) return false
   if (flagged !== undefined && flagged !== message.flags.includes('\\flagged')) return false
-  if (hasAttachment !== undefined && hasAttachment !== summary.hasAttachment) return false
   if (since !== undefined && message.receivedAt < since) return false
   if (before !== undefined && message.receivedAt >= before) return false
-  return from === undefined || senderText(summary.from).includes(from.toLowerCase())
+  if (hasAttachment !== undefined && hasAttachment !== summary().hasAttachment) return false
+  return from === undefined || senderText(summary().from).includes(from.toLowerCase())
 }
 
 /** System flags as bits, keywords apart: how engines keep flags small. */

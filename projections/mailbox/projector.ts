@@ -1,10 +1,10 @@
 // Folders, messages, threads and usage of every account: the fold over mailbox streams as rows.
 import { accountOfStream, isRedacted, uidOf } from '../../domain/log.ts'
 import { MAILBOX_EVENT_TYPES, type MessageContent } from '../../domain/mailbox/mailbox.ts'
-import type { SourceEvent } from '../ports/event-source.ts'
+import type { ArrivalFacts, SourceEvent } from '../ports/event-source.ts'
 import { type FolderState, FRESH, type MessageState, type MessageSummary, type Projector } from '../ports/view-store.ts'
 import { MAX_ROW_ADDRESSES } from '../queries.ts'
-import { joinThread } from './threads.ts'
+import { joinThread, threadKeysOf } from './threads.ts'
 import { type AccountUnit, type MailboxUnit, settle, touch } from './unit.ts'
 
 export const mailboxProjector: Projector<MailboxUnit> = {
@@ -12,10 +12,14 @@ export const mailboxProjector: Projector<MailboxUnit> = {
   version: 1,
   prefixes: ['mailbox-', 'account-'],
   types: new Set<string>([...MAILBOX_EVENT_TYPES, 'AccountErased']),
-  apply: applyMailboxEvent,
+  apply(unit, event) {
+    // Rows keep what the content says: one that cannot be opened must be known before anything is changed.
+    if (!isRedacted(event) && (event.type === 'MessageReceived' || event.type === 'MessageAppended')) event.data.content
+    applyMailboxEvent(unit, event)
+  },
 }
 
-/** Total: an event about what is gone changes nothing but the mailbox's revision. */
+/** Total: an event about what is gone changes nothing but the mailbox's revision. Opens no content. */
 export function applyMailboxEvent(unit: MailboxUnit, event: SourceEvent): void {
   const account = accountOfStream(event.stream)
   if (account === undefined) return
@@ -92,23 +96,24 @@ export function applyMailboxEvent(unit: MailboxUnit, event: SourceEvent): void {
     }
     case 'MessageReceived':
     case 'MessageAppended': {
-      const { messageId, folderId, flags, receivedAt, content } = event.data
+      const { messageId, folderId, flags, receivedAt } = event.data
       const folder = mailbox.state.byId.get(folderId) ?? mailbox.inbox()
       if (folder === undefined || mailbox.message(messageId) !== undefined) break
       const position = Number(event.position)
+      const { size, threadKeys } = event.facts ?? factsOf(event.data.content)
       const message: MessageState = {
         id: messageId,
         order: position,
         folder: folder.created,
         uid: modseq,
         modseq,
-        thread: joinThread(mailbox, content.envelope, revision),
+        thread: joinThread(mailbox, threadKeys, revision),
         flags: sortedFlags(flags),
-        size: content.blob.size,
+        size,
         receivedAt,
         expunged: 0,
         expungedAt: 0,
-        summary: summarize(content, position),
+        summary: new ArrivalSummary(event.data, position),
         change: FRESH,
       }
       mailbox.insert(message)
@@ -266,7 +271,55 @@ export function changedFlags(
   return next.length === flags.length && next.every((flag, i) => flag === flags[i]) ? undefined : next
 }
 
-export function summarize(content: MessageContent, position: number): MessageSummary {
+export const factsOf = ({ blob, envelope }: MessageContent): ArrivalFacts => {
+  return { size: blob.size, threadKeys: threadKeysOf(envelope) }
+}
+
+/** Made when somebody looks: a replay that nobody lists opens no content. */
+class ArrivalSummary implements MessageSummary {
+  readonly position: number
+  #arrival: { readonly content: MessageContent } | undefined
+  #summary: Omit<MessageSummary, 'position'> | undefined
+
+  constructor(arrival: { readonly content: MessageContent }, position: number) {
+    this.position = position
+    this.#arrival = arrival
+  }
+  get #made(): Omit<MessageSummary, 'position'> {
+    if (this.#summary === undefined) {
+      const { content } = this.#arrival as { readonly content: MessageContent }
+      this.#summary = summarize(content)
+      this.#arrival = undefined
+    }
+    return this.#summary
+  }
+  get subject() {
+    return this.#made.subject
+  }
+  get from() {
+    return this.#made.from
+  }
+  get to() {
+    return this.#made.to
+  }
+  get date() {
+    return this.#made.date
+  }
+  get snippet() {
+    return this.#made.snippet
+  }
+  get hasAttachment() {
+    return this.#made.hasAttachment
+  }
+  get blobId() {
+    return this.#made.blobId
+  }
+  get messageIdHeader() {
+    return this.#made.messageIdHeader
+  }
+}
+
+function summarize(content: MessageContent): Omit<MessageSummary, 'position'> {
   const { envelope } = content
   return {
     subject: envelope.subject,
@@ -277,7 +330,6 @@ export function summarize(content: MessageContent, position: number): MessageSum
     hasAttachment: content.hasAttachment,
     blobId: content.blob.id,
     messageIdHeader: envelope.messageId ?? '',
-    position,
   }
 }
 

@@ -26,7 +26,7 @@ export class AccountUnit {
   readonly stored: boolean
   readonly messages = new Map<string, MessageState | typeof UNKNOWN>()
   /** Thread keys set in this unit. */
-  readonly threads = new Map<string, number>()
+  readonly threads = new Map<number, number>()
   readonly vanished: VanishedUid[] = []
   /** Aliases added in this unit. */
   readonly merged: [from: number, to: number][] = []
@@ -63,7 +63,7 @@ export class AccountUnit {
     return summary
   }
 
-  thread(key: string): number | undefined {
+  thread(key: number): number | undefined {
     const thread = this.threads.get(key) ?? this.#rows?.thread(this.account, key)
     return thread === undefined ? undefined : resolveThread(this.state, thread)
   }

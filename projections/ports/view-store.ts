@@ -135,8 +135,8 @@ export interface MailboxRows {
   mailbox(account: AccountId): MailboxState | undefined
   message(account: AccountId, messageId: string): MessageState | undefined
   summary(account: AccountId, message: MessageState): MessageSummary
-  /** The thread that a key (a message id or a subject) leads to, before merges. */
-  thread(account: AccountId, key: string): number | undefined
+  /** The thread that a key leads to, before merges. */
+  thread(account: AccountId, key: number): number | undefined
 }
 export type MailboxStore = ViewStore<MailboxUnit>
 

@@ -83,6 +83,11 @@ export class MemoryLog implements EventSource {
     for (const event of this.events) if (event.stream === stream && event.revision >= from && left-- > 0) yield event
   }
 
+  async *readPages(stream: string): AsyncGenerator<readonly SourceEvent[]> {
+    const all = this.events.filter((event) => event.stream === stream)
+    for (let at = 0; at < all.length; at += 7) yield all.slice(at, at + 7)
+  }
+
   async readPositions(positions: readonly Position[]): Promise<readonly SourceEvent[]> {
     return positions.flatMap((position) => this.events.filter((event) => event.position === position))
   }

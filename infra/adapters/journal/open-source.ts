@@ -29,6 +29,7 @@ export async function openEventSource(config: SourceConfig): Promise<OpenedSourc
   const source = new SealedSource(
     {
       readStream: (stream, options) => reader.readStream(stream, options),
+      readPages: (stream, options) => reader.readPages(stream, options),
       subscribe: (options) => reader.subscribe(options),
       readPositions: async (positions) => reader.readPositions(positions),
       head: async () => reader.head(),

@@ -25,7 +25,10 @@ import {
 import { openEvent, openLazily, sealEvent, UnreadableEvent } from './seal.ts'
 
 /** What a store must be able to do to be read from; a thread that never writes has only this. */
-export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'>
+export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'> & {
+  /** As `readStream`, a page at a time. */
+  readPages?(stream: string, options?: ReadStreamOptions): Iterable<readonly StoredEvent[]>
+}
 
 export class SealedSource implements EventSource, SealedLog {
   readonly #reader: EventReader
@@ -44,11 +47,18 @@ export class SealedSource implements EventSource, SealedLog {
 
   async *readStream(
     stream: string,
-    options: ReadStreamOptions & { readonly text?: boolean; readonly holes?: boolean } = {},
+    options: ReadStreamOptions & { readonly text?: boolean } = {},
   ): AsyncGenerator<SourceEvent> {
-    const { text = false, holes = false } = options
     for await (const event of this.#reader.readStream(stream, options))
-      yield holes ? this.#openOrMark(event, text) : openLazily(event, this.#keyring, text)
+      yield openLazily(event, this.#keyring, options.text ?? false)
+  }
+
+  async *readPages(stream: string): AsyncGenerator<readonly SourceEvent[]> {
+    if (this.#reader.readPages !== undefined) {
+      for (const page of this.#reader.readPages(stream)) yield page.map((event) => this.#openOrMark(event, false))
+    } else {
+      for await (const event of this.#reader.readStream(stream)) yield [this.#openOrMark(event, false)]
+    }
   }
 
   async readPositions(

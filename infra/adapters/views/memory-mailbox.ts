@@ -28,7 +28,7 @@ import { MemoryStore } from './memory.ts'
 interface Held {
   state: MailboxState
   readonly messages: Map<string, MessageState>
-  readonly threads: Map<string, number>
+  readonly threads: Map<number, number>
   readonly vanished: VanishedUid[]
   /** Unexpunged messages of a folder, newest first; dropped by every commit that touches the account. */
   readonly pages: Map<number, readonly MessageState[]>
@@ -133,7 +133,7 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
           const { receivedAt, order } = message
           if (receivedAt > date.receivedAt || (receivedAt === date.receivedAt && order >= date.order)) continue
         }
-        if (!matches(filter, message, summaryOf(message))) continue
+        if (!matches(filter, message, () => summaryOf(message))) continue
         if (skip-- > 0) continue
         found.push(message)
         if (found.length > first) break
@@ -206,7 +206,7 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
         .slice(0, limit)
         .map((each) => {
           const { id, uid, modseq, flags, receivedAt, size } = each
-          return { id, uid, modseq, flags, receivedAt, size, position: BigInt(summaryOf(each).position) }
+          return { id, uid, modseq, flags, receivedAt, size, position: BigInt(each.summary?.position ?? each.order) }
         })
     },
     vanishedSince: async (account, folderId, modseq) => {
@@ -235,10 +235,20 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
   }
 }
 
+/** Contents are opened here, for the rows that somebody asked for: one that is damaged must not take its page with it. */
 function summaryOf(message: MessageState): MessageSummary {
-  if (message.summary === undefined) throw new Error('A message in memory has no summary.')
-  return message.summary
+  const { summary } = message
+  if (summary === undefined) throw new Error('A message in memory has no summary.')
+  try {
+    summary.subject
+    return summary
+  } catch (error) {
+    const snippet = `The content of this message cannot be read. ${error instanceof Error ? error.message : ''}`
+    return { ...NO_SUMMARY, snippet, position: summary.position }
+  }
 }
+
+const NO_SUMMARY = { subject: '', from: [], to: [], date: null, hasAttachment: false, blobId: '', messageIdHeader: '' }
 
 function settled(state: MailboxState, message: MessageState): MessageState {
   if (message.expunged !== 0 || state.folders.get(message.folder)?.deleted === 0) return message

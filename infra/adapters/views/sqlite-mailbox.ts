@@ -130,7 +130,7 @@ export class SqliteMailbox implements MailboxStore {
       return messageSummary(row, message.order)
     },
     thread: (account, key) => {
-      const row = this.#thread.get(this.#number(account), hashKey(key))
+      const row = this.#thread.get(this.#number(account), key)
       return row === undefined ? undefined : Number(row[0])
     },
   }
@@ -234,7 +234,7 @@ export class SqliteMailbox implements MailboxStore {
       )
     }
     for (const [from, to] of changed.merged) write.putAlias.run(number, from, to)
-    for (const [key, thread] of changed.threads) write.putThread.run(number, hashKey(key), thread)
+    for (const [key, thread] of changed.threads) write.putThread.run(number, key, thread)
     for (const { folder, uid, modseq } of changed.vanished) write.addVanished.run(number, folder, modseq, uid)
     for (const message of changed.changes()) {
       const { bits, keywords } = packFlags(message.flags)
@@ -402,20 +402,6 @@ export function unpackAddresses(packed: string | null): readonly MailAddress[] {
     if (name === undefined) return { address }
     return group === undefined ? { name, address } : { name, address, group }
   })
-}
-
-/** 53 bits of a string (cyrb53, public domain): within one account two keys meet by chance once in many millions. */
-export function hashKey(text: string): number {
-  let a = 0xdeadbeef
-  let b = 0x41c6ce57
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    a = Math.imul(a ^ code, 2654435761)
-    b = Math.imul(b ^ code, 1597334677)
-  }
-  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909)
-  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909)
-  return 4294967296 * (2097151 & b) + (a >>> 0)
 }
 
 /** In the order that `RowDigest` wants; reads one snapshot if the caller holds one. */
