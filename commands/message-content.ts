@@ -4,6 +4,8 @@ import type { BlobRef, MessageContent } from '../domain/mailbox/mailbox.ts'
 
 /** Characters of JSON that the head of an arrival may take; its text takes 16 KiB more, sealing little. */
 const HEAD_BUDGET = 40_000
+/** Everything that the event takes from a header of this many bytes stays within the budget, however it is escaped. */
+const PLAIN_HEADER = 2048
 
 /** Defect that tells readers to read the structure from the blob. */
 export const STRUCTURE_CUT = 'structure-cut'
@@ -24,8 +26,12 @@ export function toMessageContent(mail: MailContent, blob: BlobRef): MessageConte
     text: mail.text,
     ...(mail.textTruncated ? { textTruncated: true } : {}),
   }
-  return fits(content) ? content : cut(content)
+  return isPlain(mail) || fits(content) ? content : cut(content)
 }
+
+/** Most mail is far from the budget: one part behind a short header needs no measuring. */
+const isPlain = ({ root, attachments }: MailContent): boolean =>
+  root.bodyStart <= PLAIN_HEADER && !root.parts && !root.message && attachments.length <= 1
 
 const fits = (content: MessageContent) => sizeOf({ ...content, text: '' }) <= HEAD_BUDGET
 

@@ -6,8 +6,8 @@ import { constants, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecomp
 const PLAIN = 0
 const DEFLATE_1 = 1
 const ZSTD = 2
-/** From here on zstd is the faster one, and a dictionary no longer matters. */
-const LONG = 12 * 1024
+/** From here on zstd is the faster one, and a dictionary matters less. */
+const LONG = 4 * 1024
 /** Below this packing costs more than it saves. */
 const WORTH_PACKING = 512
 

@@ -52,7 +52,7 @@ for (let done = 0; done < total; done += BATCH) {
 await everpost.services.settle()
 for (;;) {
   const lines = await everpost.services.projectionStatus()
-  if (lines.every(({ lag }) => lag.positions === 0n)) break
+  if (lines.every(({ name, lag }) => name === 'tree' || lag.positions === 0n)) break
   await new Promise((resolve) => setTimeout(resolve, 200))
 }
 await everpost.close()
