@@ -12,6 +12,7 @@ import { submitMessage } from '../../commands/submit-message.ts'
 import { normalizeAddress } from '../../domain/mail/address.ts'
 import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
 import { answer, answerFor } from './answers.ts'
+import './enhanced-codes.ts'
 import { takeMessage } from './message-intake.ts'
 import { dateTime, hasField, receivedField, returnPathField } from './trace.ts'
 
@@ -65,6 +66,9 @@ export const DEFAULT_SMTP_LIMITS: SmtpLimits = {
   dataMs: 10 * 60_000,
 }
 
+/** RFC 5321 §4.5.3.1.3 has 256; international addresses take more. */
+const MAX_PATH = 512
+
 export interface SmtpListener {
   readonly port: number
   close(): Promise<void>
@@ -91,6 +95,9 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
     size: limits.messageBytes,
     secure: settings.implicitTls,
     ...(settings.tls ?? {}),
+    hideENHANCEDSTATUSCODES: false,
+    // Delivery reports on request are not made: announcing DSN would promise them.
+    hideDSN: true,
     hideSTARTTLS: settings.implicitTls || !settings.tls,
     authOptional: kind === 'mx',
     disabledCommands: kind === 'mx' ? ['AUTH'] : [],
@@ -130,6 +137,8 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
       )
     },
     onMailFrom(from, session, callback) {
+      found.delete(session)
+      if (from.address.length > MAX_PATH) return callback(answer(553, '5.1.7 This sender address is too long'))
       const who = kind === 'submission' ? accountOf(session)?.id : session.remoteAddress
       if (!(trusted && kind === 'mx') && !messages.take(who ?? '')) {
         return callback(answer(451, '4.7.1 Too many messages in a short time, try again later'))
