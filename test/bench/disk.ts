@@ -31,6 +31,7 @@ try {
   await server.cli('import', 'user1@example.test', maildir)
   for (let behind = true; behind; ) {
     const lines = JSON.parse(await server.cli('projections', 'status', '--json')) as readonly {
+      name: string
       lag: { positions: string }
     }[]
     // The audit tree follows only when a proof is asked for.
