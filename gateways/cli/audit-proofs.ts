@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { contextOf } from '../../commands/context.ts'
 import { recordAudit } from '../../commands/record-audit.ts'
-import { MalformedNote, parseCheckpoint, parseNote } from '../../domain/audit/checkpoint.ts'
+import { parseCheckpoint, parseKey, parseNote } from '../../domain/audit/checkpoint.ts'
 import { isRedacted, type Position } from '../../domain/log.ts'
 import type { BlobRef } from '../../domain/mailbox/mailbox.ts'
 import {
@@ -67,23 +67,17 @@ export async function auditKey(services: CliServices, argv: readonly string[], i
 export async function auditVerify(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
   const { values } = parse(argv, VERIFY)
   const checkpoints = (values.since ?? []).map((file) => ({ name: file, note: checkpointFile(io, file) }))
+  const keys = (values.key ?? []).map(checkedKey)
   const started = performance.now()
-  const verdict = await services.audit
-    .verify(
-      { checkpoints, keys: values.key ?? [], blobs: blobsOf(values.blobs) },
-      ({ phase, done, total }) => {
-        const rate = done / ((performance.now() - started) / 1000)
-        const label = phase === 'blobs' ? 'Reading messages' : 'Verifying'
-        io.progress(
-          progressLine(label, done, total, `${Math.round(rate).toLocaleString('en')}/s`, (total - done) / rate),
-        )
-      },
-      io.signal,
-    )
-    .catch((error) => {
-      if (error instanceof MalformedNote) throw new CliUsage(error.message)
-      throw error
-    })
+  const verdict = await services.audit.verify(
+    { checkpoints, keys, blobs: blobsOf(values.blobs) },
+    ({ phase, done, total }) => {
+      const rate = done / ((performance.now() - started) / 1000)
+      const label = phase === 'blobs' ? 'Reading messages' : 'Verifying'
+      io.progress(progressLine(label, done, total, `${Math.round(rate).toLocaleString('en')}/s`, (total - done) / rate))
+    },
+    io.signal,
+  )
   io.progress(null)
   const head = verdict.ok && values.sign ? await services.audit.sign() : undefined
   const publicKey = services.audit.publicKey()
@@ -105,6 +99,15 @@ const VERIFY = {
   sign: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const
+
+function checkedKey(text: string): string {
+  try {
+    parseKey((bytes) => createHash('sha256').update(bytes).digest(), text)
+    return text
+  } catch (error) {
+    throw new CliUsage(`--key: ${(error as Error).message}.`)
+  }
+}
 
 function blobsOf(text: string | undefined): number | 'all' | 'none' {
   if (text === undefined) return SAMPLE
@@ -488,7 +491,7 @@ export async function verifyFile(tools: VerifyTools, argv: readonly string[], io
   const path = resolve(io.cwd, file)
   const hash = createHash('sha256')
   const fileHash = { update: (bytes: Uint8Array) => void hash.update(bytes), hex: () => hash.copy().digest('hex') }
-  const [pin] = values.key ?? []
+  const [pin] = (values.key ?? []).map(checkedKey)
   let verdict: Awaited<ReturnType<typeof verifyBundle>>
   try {
     verdict = await verifyBundle(linesOf(path, io), tools, fileHash, pin)

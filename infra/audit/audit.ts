@@ -73,6 +73,7 @@ export class Audit implements AuditProofs {
   async sign(): Promise<SignedHead & { readonly signed: boolean }> {
     await this.#run({ kind: 'follow' })
     const newest = await this.newestHead()
+    await this.#refuseShortLog()
     const { size, root, covered } = await this.withTree((tree) => ({
       size: tree.size,
       root: tree.rootAt(tree.size),
@@ -190,6 +191,16 @@ export class Audit implements AuditProofs {
     this.#closed = true
     await this.#worker?.terminate()
     await this.#last.catch(() => undefined)
+  }
+
+  /** The tree is evidence: it is not cut to fit a log that lost its end, and nothing is signed over such a log. */
+  async #refuseShortLog(): Promise<void> {
+    const head = (await this.head()) ?? 0n
+    const known = await this.withTree((tree) => tree.position)
+    if (known === undefined || known <= head) return
+    throw new Error(
+      `The log ends at position ${head}, but its tree remembers events up to ${known}. See: everpost audit verify. If an older copy of the log was restored on purpose: everpost projections rebuild tree`,
+    )
   }
 
   #key(): Signer {

@@ -10,6 +10,8 @@ export function startDailyHead(
   options: {
     readonly onSigned: (size: number) => void
     readonly onError: (error: unknown) => void
+    /** After every look that went well. */
+    readonly onLooked?: () => void
     readonly now?: () => number
     readonly firstMs?: number
     readonly everyMs?: number
@@ -29,6 +31,7 @@ export function startDailyHead(
   const again = (ms: number) => {
     timer = setTimeout(() => {
       look()
+        .then(options.onLooked)
         .catch((error) => {
           if (!stopped) onError(error)
         })

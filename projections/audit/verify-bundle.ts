@@ -94,7 +94,7 @@ export async function verifyBundle(
     }
     if (typeof line !== 'object' || line === null) throw new BundleFault('format', `line ${number} is not an object`)
     try {
-      await verification.take(line as Record<string, unknown>, number, hash)
+      await verification.take(line as Record<string, unknown>, { number, text }, hash)
     } catch (error) {
       if (error instanceof BundleFault) throw error
       throw new BundleFault('format', `line ${number} is not what it should be: ${(error as Error).message}`)
@@ -126,7 +126,11 @@ class BundleVerification {
     this.#pin = pin
   }
 
-  async take(line: Record<string, unknown>, number: number, hash: { hex(): string }): Promise<void> {
+  async take(
+    line: Record<string, unknown>,
+    { number, text }: { readonly number: number; readonly text: string },
+    hash: { hex(): string },
+  ): Promise<void> {
     if (this.#manifest) throw new BundleFault('manifest', `line ${number} stands behind the manifest`)
     if (number === 1) return this.#begin(line)
     switch (line['kind']) {
@@ -135,6 +139,8 @@ class BundleVerification {
       case 'message':
         return this.#message(line as unknown as MessageLine, `line ${number}`)
       case 'manifest':
+        // Nothing hashes this line: it must be written in the one way in which it is signed.
+        if (text !== `${JSON.stringify(line)}\n`) throw new BundleFault('manifest', 'it was changed')
         return this.#end(line as unknown as ManifestLine, hash.hex())
       default:
         throw new BundleFault('format', `line ${number} is of no kind that belongs here`)

@@ -122,7 +122,7 @@ export class SqliteLogReader {
           await setImmediate()
         }
       }
-      if (caughtUp && !this.#closed && !signal?.aborted && this.#headIs(after)) await this.#poked(signal)
+      if (caughtUp && !this.#closed && !signal?.aborted && this.#headIsBefore(after)) await this.#poked(signal)
     }
   }
 
@@ -138,8 +138,9 @@ export class SqliteLogReader {
     this.#db.close()
   }
 
-  #headIs(position: number): boolean {
-    return Number(this.head() ?? 0n) === position
+  /** Also of a log that is shorter than it was: a reader that was further along waits, it does not spin. */
+  #headIsBefore(position: number): boolean {
+    return Number(this.head() ?? 0n) <= position
   }
 
   #poked(signal: AbortSignal | undefined): Promise<void> {
