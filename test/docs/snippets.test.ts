@@ -36,14 +36,19 @@ class Server {
     const child = spawn(process.execPath, [join(ROOT, 'infra/everpost.ts'), 'serve'], {
       cwd: this.folder,
       env: this.#env,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = child
     let said = ''
-    for await (const chunk of child.stdout) {
-      said += chunk
-      if (/^ready$/m.test(said)) break
-    }
+    await new Promise<void>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          said += text
+          if (/^ready$/m.test(said)) resolve()
+        })
+      }
+      child.once('close', (code) => reject(new Error(`The server ended with ${code}:\n${said}`)))
+    })
     const port = (name: string) => new RegExp(`^ +${name} +127\\.0\\.0\\.1:(\\d+)$`, 'm').exec(said)?.[1]
     Object.assign(this.#env, {
       WEB: `http://127.0.0.1:${port('http')}`,
@@ -71,9 +76,10 @@ class Server {
   }
 
   async stop(): Promise<void> {
-    if (this.#process && this.#process.exitCode === null) {
-      this.#process.kill('SIGTERM')
-      await once(this.#process, 'exit')
+    const child = this.#process
+    if (child && child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM')
+      await once(child, 'exit')
     }
     rmSync(this.folder, { recursive: true, force: true })
   }
