@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { contextOf } from '../commands/context.ts'
 import { openAccount } from '../commands/open-account.ts'
 import { deliverLocally } from '../commands/submit-message.ts'
-import { isRedacted } from '../domain/log.ts'
+import { isRedacted, mailboxStream } from '../domain/log.ts'
 import { readMail } from '../domain/mail/read.ts'
-import { findVerb, runVerb } from '../gateways/cli/run.ts'
+import { findVerb, runsAlone } from '../gateways/cli/find-verb.ts'
+import { runAlone, runVerb } from '../gateways/cli/run.ts'
 import type { CliIo } from '../gateways/cli/services.ts'
 import {
   DEFAULT_SMTP_LIMITS,
@@ -16,6 +17,7 @@ import {
 } from '../gateways/smtp/server.ts'
 import { createWebGateway, type WebGateway } from '../gateways/web/gateway.ts'
 import { startDailyHead } from './audit/daily-head.ts'
+import { VERIFY_TOOLS } from './audit/verify-tools.ts'
 import { type Config, dataPaths } from './config.ts'
 import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
 import { type Everpost, openEmbedded } from './embedded.ts'
@@ -145,6 +147,7 @@ async function startWeb(
     views: projectors,
     waitForRevision: (account, revision, options) => projectors.waitForRevision(account, revision, options),
     waitForPosition: (position, options) => projectors.waitForPosition(position, options),
+    waitForSearch: (account, revision, options) => waitForSearch(everpost, account, revision, options),
     onApplied: (listener) => projectors.onApplied(listener),
     search: (account, query, options) => everpost.search.search(account, query, options),
     mailboxAt: (account, time) => services.mailboxAt(account, { time }),
@@ -162,6 +165,18 @@ async function startWeb(
   })
   const port = await listening('http', http, () => gateway.listen({ host: config.host, port: http }))
   return { gateway, port }
+}
+
+/** The index knows positions of the log; an account knows revisions of its stream. */
+async function waitForSearch(
+  { journal, search }: Everpost,
+  account: string,
+  revision: bigint,
+  options?: { readonly timeoutMs?: number },
+): Promise<void> {
+  for await (const { position } of journal.readStream(mailboxStream(account), { from: revision, limit: 1 })) {
+    await search.waitForPosition(position, options)
+  }
 }
 
 /** A port that is taken stops the start with the setting to change. */
@@ -235,6 +250,7 @@ async function runForClient(
     columns: request.columns ?? 80,
     signal,
   }
+  if (runsAlone(verb.name, verb.rest)) return runAlone(VERIFY_TOOLS, verb.name, verb.rest, io)
   return runVerb(everpost.services, verb.name, verb.rest, io)
 }
 

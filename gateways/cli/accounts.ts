@@ -181,6 +181,35 @@ export async function tokenCreate(services: CliServices, argv: readonly string[]
   io.out(`${token}\n`)
 }
 
+export async function tokenList(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
+  const { values, positionals } = parse(argv, JSON_OPTION)
+  const [address = ''] = words(positionals, ['ADDRESS'])
+  const { appPasswords } = await accountNamed(services, address)
+  if (values.json)
+    return printJson(
+      io,
+      appPasswords.map(({ id, label }) => ({ id, label })),
+    )
+  if (appPasswords.length === 0) return io.out(`${address} has no tokens: everpost token create ${address}\n`)
+  printTable(
+    io,
+    ['ID', 'LABEL'],
+    appPasswords.map(({ id, label }) => [id, label]),
+  )
+}
+
+export async function tokenRevoke(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
+  const { values, positionals } = parse(argv, JSON_OPTION)
+  const [address = '', id = ''] = words(positionals, ['ADDRESS', 'ID'])
+  const account = await accountNamed(services, address)
+  if (!account.appPasswords.some((token) => token.id === id)) {
+    throw new CliRefusal(`${account.address} has no token ${id}. See: everpost token list ${account.address}`)
+  }
+  await change(services, account.id, { type: 'RevokeAppPassword', appPasswordId: id })
+  if (values.json) return printJson(io, { id, revoked: true })
+  io.out(`The token ${id} opens nothing any more.\n`)
+}
+
 async function change(services: CliServices, account: AccountId, command: AccountCommand): Promise<void> {
   const outcome = await changeAccount(services.journal, context(services), account, command)
   if (!outcome.ok) throw new CliRefusal(outcome.refusal.message)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { finished } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { contextOf } from '../../commands/context.ts'
 import { recordAudit } from '../../commands/record-audit.ts'
@@ -27,6 +28,7 @@ import type { SourceEvent } from '../../projections/ports/event-source.ts'
 import type { DirectoryRow } from '../../projections/queries.ts'
 import { accountNamed, parse, printJson, progressLine, size, words } from './arguments.ts'
 import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
+import { VERIFY } from './verify-words.ts'
 
 /** Events that are read at one time. */
 const PAGE = 200
@@ -65,7 +67,8 @@ export async function auditKey(services: CliServices, argv: readonly string[], i
 // The whole log -------------------------------------------------------------------------------------------------------------------
 
 export async function auditVerify(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
-  const { values } = parse(argv, VERIFY)
+  const { values, positionals } = parse(argv, VERIFY)
+  words(positionals, [])
   const checkpoints = (values.since ?? []).map((file) => ({ name: file, note: checkpointFile(io, file) }))
   const keys = (values.key ?? []).map(checkedKey)
   const started = performance.now()
@@ -91,14 +94,6 @@ export async function auditVerify(services: CliServices, argv: readonly string[]
     throw new CliRefusal(`The log is NOT what it was. ${first.message}.${more}`)
   }
 }
-
-const VERIFY = {
-  key: { type: 'string', multiple: true },
-  since: { type: 'string', multiple: true },
-  blobs: { type: 'string' },
-  sign: { type: 'boolean' },
-  json: { type: 'boolean' },
-} as const
 
 function checkedKey(text: string): string {
   try {
@@ -268,8 +263,13 @@ export async function auditExport(services: CliServices, argv: readonly string[]
   const path = resolve(io.cwd, file)
   const partial = `${path}.partial`
   const output = createWriteStream(partial, { mode: 0o600 })
+  let broken: unknown
+  output.on('error', (error) => {
+    broken = error
+  })
   const whole = createHash('sha256')
   const write = async (line: string) => {
+    if (broken) throw broken
     whole.update(line)
     if (!output.write(line)) await once(output, 'drain')
   }
@@ -299,7 +299,7 @@ export async function auditExport(services: CliServices, argv: readonly string[]
           seen++
           if (!isWithin(opened, from, to)) continue
           await write(bundle.event(line))
-          const arrival = arrivalOf(opened)
+          const arrival = opened && arrivalOf(opened)
           if (arrival) await write(bundle.message(await messageLine(services, arrival, dataKey !== undefined)))
         }
         const rate = seen / ((performance.now() - started) / 1000)
@@ -309,7 +309,7 @@ export async function auditExport(services: CliServices, argv: readonly string[]
     })
     await write(bundle.last(services))
     output.end()
-    await once(output, 'finish')
+    await finished(output)
     await rename(partial, path)
   } catch (error) {
     output.destroy()
@@ -318,13 +318,14 @@ export async function auditExport(services: CliServices, argv: readonly string[]
     throw code?.startsWith('E') ? new CliRefusal(`${path} cannot be written: ${message}`) : error
   }
   io.progress(null)
-  const { events, messages, missing } = bundle
+  const { events, messages, missing, damaged } = bundle
   const data = { accountId: account.id, messages, sha256: whole.digest('hex') }
   await recordAudit(services.journal, contextOf('cli', 'cli', { at: services.now() }), { type: 'ExportMade', data })
   const publicKey = services.audit.publicKey()
-  const result = { address: account.address, ...data, events, missing, size: head.size, file: path, publicKey }
+  const result = { address: account.address, ...data, events, missing, damaged, size: head.size, file: path, publicKey }
   if (values.json) return printJson(io, result)
   io.out(`Exported ${events} events and ${messages} messages to ${path}.\n`)
+  if (damaged > 0) io.out(`${damaged} events do not open: their bytes were changed. See: everpost audit verify\n`)
   if (missing > 0) io.out(`${missing} messages are without their raw bytes: the file says why.\n`)
   io.out(`Check it anywhere with: everpost audit verify ${file} --key '${publicKey}'\n`)
 }
@@ -337,8 +338,11 @@ function timeOf(text: string | undefined): number | undefined {
 }
 
 /** An event that cannot be read has no time: it is never left out. */
-const isWithin = (event: SourceEvent, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY): boolean =>
-  isRedacted(event) || (event.metadata.at >= from && event.metadata.at < to)
+const isWithin = (
+  event: SourceEvent | undefined,
+  from = Number.NEGATIVE_INFINITY,
+  to = Number.POSITIVE_INFINITY,
+): boolean => event === undefined || isRedacted(event) || (event.metadata.at >= from && event.metadata.at < to)
 
 async function* history(services: CliServices, account: string): AsyncGenerator<readonly Position[]> {
   for (let after: Position | undefined; ; ) {
@@ -374,12 +378,15 @@ function eventLine(
   size: number,
   account: string,
   stored: SealedEvent,
-): { readonly line: EventLine; readonly opened: SourceEvent } {
-  const { position, stream, revision, id, type, metadata, sealed } = stored
+): { readonly line: EventLine; readonly opened: SourceEvent | undefined } {
+  const { position, stream, revision, id, type, metadata, sealed, leaf } = stored
   const index = tree.indexOf(position)
   if (index === undefined || index >= size)
     throw new Error(`The event at position ${position} is not in the signed tree.`)
-  const opened = services.audit.log.open(stored, true)
+  if (!Buffer.from(tree.leafAt(index)).equals(leaf))
+    throw new CliRefusal(
+      `Event ${id} (${type}, position ${position}) was changed since it went into the tree: nothing can be proven of it. See: everpost audit verify`,
+    )
   const line = {
     kind: 'event',
     index,
@@ -392,6 +399,14 @@ function eventLine(
     data: base64(sealed),
     proof: tree.inclusion(index, size).map(base64),
   } as const
+  let opened: SourceEvent
+  try {
+    opened = services.audit.log.open(stored, true)
+  } catch (error) {
+    // What is sealed can still be proven; that it does not open is for the auditor to see.
+    const damaged = (error as Error).message
+    return { line: { ...line, payload: null, by: null, damaged }, opened: undefined }
+  }
   if (isRedacted(opened)) return { line: { ...line, payload: null, by: null, redacted: true }, opened }
   return { line: { ...line, payload: payloadFor(account, opened.data), by: opened.metadata }, opened }
 }
@@ -436,6 +451,7 @@ class Bundle {
   events = 0
   messages = 0
   missing = 0
+  damaged = 0
 
   constructor(header: BundleHeader) {
     this.#origin = parseCheckpoint(parseNote(header.checkpoint).text).origin
@@ -444,6 +460,7 @@ class Bundle {
 
   event(line: EventLine): string {
     this.events++
+    if (line.damaged !== undefined) this.damaged++
     return this.#line(line)
   }
 
@@ -472,15 +489,6 @@ class Bundle {
 }
 
 // A file, anywhere ----------------------------------------------------------------------------------------------------------------
-
-/** Whether these words of `audit verify` name a file: then no server and no data folder are asked. */
-export function namesFile(argv: readonly string[]): boolean {
-  try {
-    return parse(argv, VERIFY).positionals.length > 0
-  } catch {
-    return false
-  }
-}
 
 export async function verifyFile(tools: VerifyTools, argv: readonly string[], io: CliIo): Promise<void> {
   const { values, positionals } = parse(argv, VERIFY)

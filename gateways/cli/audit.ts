@@ -130,7 +130,7 @@ async function everyMessage(
 }
 
 /** A message as every list of Everpost shows it. */
-function listed(row: MessageRow) {
+export function listed(row: MessageRow) {
   const { id, folderId, uid, threadId, subject, from, to, size, flags, snippet, hasAttachment } = row
   return {
     id,

@@ -47,6 +47,16 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
     usage: 'token create ADDRESS [--label TEXT]',
     what: 'Prints a bearer token for the API. It is shown once.',
   },
+  'token list': {
+    usage: 'token list ADDRESS',
+    what: 'Lists the tokens and app passwords of an account, without their secrets.',
+  },
+  'token revoke': { usage: 'token revoke ADDRESS ID', what: 'Ends a token or app password at once.' },
+  search: {
+    usage: 'search ADDRESS QUERY [--first N]',
+    what: 'Finds messages: words, "phrases", -not, OR, from: to: cc: subject: in: has: is: before: after: larger: smaller:.',
+    example: "everpost search kim@example.test 'from:theo offsite has:attachment'",
+  },
   import: {
     usage: 'import ADDRESS PATH… [--folder NAME] [--quoting mboxrd|mboxo]',
     what: 'Imports .eml files, folders of them, mbox files and Maildirs. Stopped or repeated, it doubles nothing.',

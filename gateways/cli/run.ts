@@ -1,5 +1,4 @@
-// Finds the verb of a command line and runs it.
-
+// Runs a verb of the command line.
 import type { VerifyTools } from '../../projections/audit/verify-bundle.ts'
 import {
   accountAdd,
@@ -12,12 +11,15 @@ import {
   domainAdd,
   domainList,
   tokenCreate,
+  tokenList,
+  tokenRevoke,
 } from './accounts.ts'
 import { auditAt, auditHistory } from './audit.ts'
-import { auditExport, auditKey, auditProve, auditVerify, namesFile, verifyFile } from './audit-proofs.ts'
-import { helpText, VERBS } from './help.ts'
+import { auditExport, auditKey, auditProve, auditVerify, verifyFile } from './audit-proofs.ts'
+import { helpText } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
+import { searchVerb } from './search.ts'
 import { type CliIo, type CliServices, CliUsage } from './services.ts'
 import { exportVerb, importVerb } from './transfer.ts'
 
@@ -34,6 +36,9 @@ const RUN: Readonly<Record<string, Verb>> = {
   'domain add': domainAdd,
   'domain list': domainList,
   'token create': tokenCreate,
+  'token list': tokenList,
+  'token revoke': tokenRevoke,
+  search: searchVerb,
   import: importVerb,
   export: exportVerb,
   'projections status': projectionsStatus,
@@ -49,19 +54,6 @@ const RUN: Readonly<Record<string, Verb>> = {
   'audit key': auditKey,
   compact,
 }
-
-/** The name of the verb that the words begin with, and the words behind it. */
-export function findVerb(
-  argv: readonly string[],
-): { readonly name: string; readonly rest: readonly string[] } | undefined {
-  const two = argv.slice(0, 2).join(' ')
-  if (two in VERBS) return { name: two, rest: argv.slice(2) }
-  const [one] = argv
-  return one !== undefined && one in VERBS ? { name: one, rest: argv.slice(1) } : undefined
-}
-
-/** Whether the words ask for nothing that a data folder or a server has: such a verb is run by `runAlone`. */
-export const runsAlone = (name: string, argv: readonly string[]): boolean => name === 'audit verify' && namesFile(argv)
 
 /** Like `runVerb`, for a verb that `runsAlone`. */
 export async function runAlone(

@@ -6,6 +6,7 @@ import type { AccountId, Position } from '../../domain/log.ts'
 import type { AuditProofs } from '../../projections/audit/proofs.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { DirectoryQueries, MailboxQueries, SubmissionQueries, TimelineQueries } from '../../projections/queries.ts'
+import type { SearchResult } from '../../projections/search/search.ts'
 import type { MailboxMoment, Moment } from '../../projections/time-travel.ts'
 
 export interface ProjectionLine {
@@ -58,6 +59,7 @@ export interface CliServices {
   readonly timeline: TimelineQueries
   readonly mailboxAt: (account: AccountId, moment: Moment) => Promise<MailboxMoment>
   readonly audit: AuditProofs
+  readonly search: (account: AccountId, query: string, options: { readonly first: number }) => Promise<SearchResult>
   readonly projectionNames: readonly string[]
   readonly projectionStatus: () => Promise<readonly ProjectionLine[]>
   readonly rebuild: (name: string, onProgress: (step: RebuildStep) => void) => Promise<readonly RebuiltLine[]>

@@ -5,7 +5,8 @@ import { Worker } from 'node:worker_threads'
 import { type CommandContext, contextOf } from '../../commands/context.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import { recordAudit } from '../../commands/record-audit.ts'
-import { formatCheckpoint } from '../../domain/audit/checkpoint.ts'
+import { formatCheckpoint, parseCheckpoint, parseNote } from '../../domain/audit/checkpoint.ts'
+import { equal } from '../../domain/audit/merkle.ts'
 import { auditStream, isRedacted, type Position } from '../../domain/log.ts'
 import type { AuditProofs, SignedHead, VerifyOptions } from '../../projections/audit/proofs.ts'
 import type { SealedLog } from '../../projections/audit/sealed-log.ts'
@@ -73,7 +74,7 @@ export class Audit implements AuditProofs {
   async sign(): Promise<SignedHead & { readonly signed: boolean }> {
     await this.#run({ kind: 'follow' })
     const newest = await this.newestHead()
-    await this.#refuseShortLog()
+    await this.#refuseOtherLog(newest)
     const { size, root, covered } = await this.withTree((tree) => ({
       size: tree.size,
       root: tree.rootAt(tree.size),
@@ -93,6 +94,7 @@ export class Audit implements AuditProofs {
 
   async headOver(positions: readonly Position[]): Promise<SignedHead> {
     const newest = await this.newestHead()
+    await this.#refuseOtherLog(newest)
     const covers = (tree: TreeReader, size: number) =>
       positions.every((position) => (tree.indexOf(position) ?? size) < size) && tree.size >= size
     if (newest && (await this.withTree((tree) => covers(tree, newest.size)))) return newest
@@ -193,14 +195,24 @@ export class Audit implements AuditProofs {
     await this.#last.catch(() => undefined)
   }
 
-  /** The tree is evidence: it is not cut to fit a log that lost its end, and nothing is signed over such a log. */
-  async #refuseShortLog(): Promise<void> {
+  /**
+   * The tree is evidence: it is not cut to fit a log that lost its end, and nothing is signed or proven over a log that contradicts
+   * what was signed before.
+   */
+  async #refuseOtherLog(newest: SignedHead | undefined): Promise<void> {
     const head = (await this.head()) ?? 0n
-    const known = await this.withTree((tree) => tree.position)
-    if (known === undefined || known <= head) return
-    throw new Error(
-      `The log ends at position ${head}, but its tree remembers events up to ${known}. See: everpost audit verify. If an older copy of the log was restored on purpose: everpost projections rebuild tree`,
-    )
+    await this.withTree((tree) => {
+      if (tree.position !== undefined && tree.position > head)
+        throw new Error(
+          `The log ends at position ${head}, but its tree remembers events up to ${tree.position}. See: everpost audit verify. If an older copy of the log was restored on purpose: everpost projections rebuild tree`,
+        )
+      if (newest === undefined || newest.size > tree.size) return
+      const { root } = parseCheckpoint(parseNote(newest.checkpoint).text)
+      if (!equal(root, tree.rootAt(newest.size)))
+        throw new Error(
+          `The log is not the one over which its newest head was signed (${newest.size} events): nothing is signed on top of it. See: everpost audit verify`,
+        )
+    })
   }
 
   #key(): Signer {

@@ -147,6 +147,10 @@ export class SqliteTreeReader implements TreeReader {
     this.#within(size)
     return rootOf(sha256, this.#node, size)
   }
+  leafAt(index: number): Uint8Array {
+    this.#within(index + 1)
+    return this.#node(0, index)
+  }
   inclusion(index: number, size: number): Uint8Array[] {
     this.#within(size)
     return inclusionProof(sha256, this.#node, index, size)

@@ -25,6 +25,8 @@ export interface EventLine {
   /** Who wrote it, when, through what; null when the key is gone. */
   readonly by: unknown
   readonly redacted?: true
+  /** Why it does not open, though its key is there: payload and by are null. */
+  readonly damaged?: string
 }
 
 export interface BundleHeader {

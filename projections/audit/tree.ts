@@ -35,6 +35,7 @@ export interface TreeReader {
   /** Position of the newest event that it holds. */
   readonly position: Position | undefined
   rootAt(size: number): Uint8Array
+  leafAt(index: number): Uint8Array
   inclusion(index: number, size: number): Uint8Array[]
   consistency(first: number, second: number): Uint8Array[]
   /** Number of the leaf of the event at a position; undefined when the tree does not have it. */

@@ -235,7 +235,7 @@ class BundleVerification {
 
   #openPayload(line: EventLine, name: string): boolean {
     const key = this.#header?.key
-    if (key === undefined || line.redacted) return false
+    if (key === undefined || isClosed(line)) return false
     let opened: ReturnType<VerifyTools['openEvent']>
     try {
       opened = this.#tools.openEvent(line, this.#header?.account.id ?? '', Buffer.from(key, 'base64'))
@@ -253,7 +253,7 @@ class BundleVerification {
   #follow(line: EventLine, opened: boolean): void {
     if (this.#arrival && this.#header)
       throw new BundleFault('message', `the message of event ${this.#arrival.id} is not here`)
-    if (line.redacted || (line.type !== 'MessageReceived' && line.type !== 'MessageAppended')) return
+    if (isClosed(line) || (line.type !== 'MessageReceived' && line.type !== 'MessageAppended')) return
     const { blob } = (line.payload as { content: { blob: BlobRef } }).content
     // A proof is about events; messages stand only in exports.
     if (this.#header?.format === EXPORT_FORMAT) this.#arrival = { id: line.id, blob, opened }
@@ -327,5 +327,6 @@ class BundleVerification {
   }
 }
 
+const isClosed = (line: EventLine): boolean => line.redacted === true || line.damaged !== undefined
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const lower = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1)

@@ -1,11 +1,13 @@
 // The whole log: what was done to it behind the server's back is found and named.
 import assert from 'node:assert/strict'
-import { statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { auditStream, isRedacted } from '../../domain/log.ts'
+import { runAlone } from '../../gateways/cli/run.ts'
 import { startDailyHead } from '../../infra/audit/daily-head.ts'
+import { VERIFY_TOOLS } from '../../infra/audit/verify-tools.ts'
 import { dataPaths } from '../../infra/config.ts'
 import type { Everpost } from '../../infra/embedded.ts'
 import { temporaryFolder } from '../support/folders.ts'
@@ -188,6 +190,55 @@ describe('everpost audit verify', () => {
     })
   })
 })
+
+describe('an export of a log that was tampered with', () => {
+  it('is refused when a signed head or the tree knows better, and names the event', async () => {
+    const changed = harmed(data, join(folder, `copy-${copies++}`), (log) => flip(log, 'data', victim(log)))
+    const refused = (copy: string) =>
+      on(copy, (everpost) => verb(everpost, 'audit export', [ADDRESS, 'refused.jsonl'], folder))
+    const known = await refused(changed)
+    assert.equal(known.code, 1)
+    assert.match(known.err, /Event \S+ \(MessageReceived, position \d+\) was changed since/)
+    forgetTree(changed)
+    const signed = await refused(changed)
+    assert.equal(signed.code, 1)
+    assert.match(signed.err, /not the one over which its newest head was signed/)
+    assert.equal(existsSync(join(folder, 'refused.jsonl')), false)
+  })
+
+  it('is made when it happened before there was a tree, and says which event does not open', async () => {
+    const copy = harmed(data, join(folder, `copy-${copies++}`), (log) => {
+      log.exec("DELETE FROM event WHERE type = (SELECT id FROM type WHERE name = 'TreeHeadSigned')")
+      shorten(log)
+      flip(log, 'data', victim(log))
+    })
+    forgetTree(copy)
+    await on(copy, async (everpost) => {
+      const ran = await verb(everpost, 'audit export', [ADDRESS, 'damaged.jsonl', '--json'], folder)
+      assert.equal(ran.code, 0, ran.err)
+      assert.deepEqual([ran.json().damaged, ran.json().messages], [1, 7])
+      assert.deepEqual(await verifyAlone('damaged.jsonl'), { code: 0, err: '' })
+      const line = readFileSync(join(folder, 'damaged.jsonl'), 'utf8')
+        .split('\n')
+        .find((each) => each.includes('"damaged"'))
+      assert.match(JSON.parse(line ?? '').damaged, /its bytes were changed/)
+    })
+  })
+})
+
+async function verifyAlone(file: string): Promise<{ readonly code: number; readonly err: string }> {
+  let err = ''
+  const code = await runAlone(VERIFY_TOOLS, 'audit verify', [file], {
+    out: () => {},
+    err: (text) => (err += text),
+    progress: () => {},
+    stdin: async () => '',
+    cwd: folder,
+    columns: 80,
+    signal: new AbortController().signal,
+  })
+  return { code, err }
+}
 
 describe('a rewritten history', () => {
   it('is whole in itself, but does not extend a checkpoint that was kept elsewhere', async () => {
