@@ -151,6 +151,8 @@ export interface MailboxQueries {
   messages(account: AccountId, folderId: string, options?: MessagePageOptions): Promise<MessagePage>
   /** Also answers an expunged message (`expunged: true`). */
   message(account: AccountId, messageId: string): Promise<MessageRow | undefined>
+  /** Messages of a folder that the filter lets through. */
+  count(account: AccountId, folderId: string, filter: MessageFilter): Promise<number>
   /** Known messages among `messageIds`, in the order asked; expunged ones with their mark. */
   messagesById(account: AccountId, messageIds: readonly string[]): Promise<readonly MessageRow[]>
   /** Undefined when no message of the thread is left. An id that was merged into an older thread finds that one. */

@@ -325,6 +325,11 @@ export class Projectors implements ProjectorsApi {
     if (this.#closed) return
     this.#closed = true
     await this.#rebuild?.terminate()
+    // Readers first: the worker's connections are then the last ones, and take their write-ahead logs with them.
+    for (const name of VIEW_NAMES) {
+      this.#readers[name]?.db.close()
+      delete this.#readers[name]
+    }
     const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     this.#send({ type: 'close' })
     await ended
@@ -337,10 +342,9 @@ export class Projectors implements ProjectorsApi {
       waiters.clear()
     }
     this.#ready.reject(error)
-    for (const [name, opening] of this.#opening) {
+    for (const opening of this.#opening.values()) {
       opening.promise.catch(() => {})
       opening.reject(error)
-      this.#readers[name]?.db.close()
     }
   }
 
@@ -401,6 +405,7 @@ export class Projectors implements ProjectorsApi {
   }
 
   #opened<Name extends ViewName>(name: Name, path: string): void {
+    if (this.#closed) return
     const reader = openReader(name, path)
     this.#readers[name]?.db.close()
     ;(this.#readers as { [N in Name]?: ReadableView<ViewQueries[N]> })[name] = reader

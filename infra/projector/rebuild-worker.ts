@@ -7,7 +7,8 @@ import type { Compared, FromRebuild, RebuildConfig, ToRebuild } from './messages
 import type { RebuildProgress } from './projectors.ts'
 import { engineOf, type OpenedProjection } from './registry.ts'
 
-const BATCH = 1000
+/** Many: what a batch touches twice is written once. */
+const BATCH = 4000
 
 const config = workerData as RebuildConfig
 const port = parentPort

@@ -21,7 +21,8 @@ interface Running extends OpenedProjection {
 }
 
 const LIVE_BATCH = 500
-const FILL_BATCH = 1000
+/** Many: what a batch touches twice is written once. */
+const FILL_BATCH = 4000
 
 const config = workerData as WorkerConfig
 const port = parentPort

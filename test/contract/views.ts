@@ -109,7 +109,9 @@ export async function answers({ mailbox, directory, submissions, timeline }: Vie
             all.push(page)
             after = page.next ?? undefined
           } while (after !== undefined)
-          all.push(await mailbox.messages(account, folder, { order, filter, first: 2, offset: 1 }))
+          for (const offset of [1, 3, 5])
+            all.push(await mailbox.messages(account, folder, { order, filter, first: 2, offset }))
+          all.push(await mailbox.count(account, folder, filter))
         }
       }
       all.push(await mailbox.uidRange(account, folder, { from: 2, to: 30, changedSince: 4 }))

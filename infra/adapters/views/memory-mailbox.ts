@@ -149,6 +149,12 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
       }
     },
     message: async (account, messageId) => this.#row(account, messageId),
+    count: async (account, folderId, filter) => {
+      const held = this.#accounts.get(account)
+      const folder = held?.state.byId.get(folderId)
+      if (held === undefined || folder === undefined) return 0
+      return this.#page(held, folder.created).filter((each) => matches(filter, each, () => summaryOf(each))).length
+    },
     messagesById: async (account, messageIds) =>
       messageIds.map((id) => this.#row(account, id)).filter((row) => row !== undefined),
     thread: async (account, id) => {

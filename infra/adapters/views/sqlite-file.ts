@@ -65,7 +65,9 @@ export class ViewFile {
       this.db.exec(schema.tables)
       this.db.prepare('INSERT INTO view VALUES (?, ?, NULL, 1)').run(schema.name, schema.version)
     } else {
-      this.db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192')
+      this.db.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 524288',
+      )
     }
     this.#setCheckpoint = this.db.prepare('UPDATE view SET checkpoint = ?')
     this.#addParked = this.db.prepare('INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?)')
@@ -118,7 +120,14 @@ export class ViewFile {
   }
 
   close(): void {
-    if (this.db.isOpen) this.db.close()
+    if (!this.db.isOpen) return
+    // The last connection to close takes the write-ahead log with it; should a reader still be there, it is at least empty.
+    try {
+      this.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // It is read again at the next start.
+    }
+    this.db.close()
   }
 }
 

@@ -1,4 +1,5 @@
 // Answers about mailboxes from a SQLite view: short reads through a read-only connection, each at one moment of the database.
+import { setImmediate } from 'node:timers/promises'
 import type { AccountId } from '../../../domain/log.ts'
 import {
   dateCursor,
@@ -7,6 +8,7 @@ import {
   pageSize,
   readDateCursor,
   readUidCursor,
+  senderText,
   uidCursor,
 } from '../../../projections/mailbox/pages.ts'
 import { threadId, threadNumber } from '../../../projections/mailbox/threads.ts'
@@ -21,10 +23,21 @@ import type {
   UidRow,
 } from '../../../projections/queries.ts'
 import { type Cells, packId, type Queries } from './sqlite-file.ts'
-import { loadMailbox, MAILBOX, messageState, messageSummary, STATE, SUMMARY } from './sqlite-mailbox.ts'
+import {
+  loadMailbox,
+  MAILBOX,
+  messageState,
+  messageSummary,
+  STATE,
+  SUMMARY,
+  unpackAddresses,
+} from './sqlite-mailbox.ts'
 
 const ROW = `${STATE}, ${SUMMARY}`
 const SUMMARY_AT = 12
+const UNREAD = 'flags & 1 = 0'
+/** Senders looked at in one go: a few milliseconds. */
+const SLICE = 1000
 
 interface Mailbox {
   readonly number: number
@@ -66,19 +79,37 @@ export class SqliteMailboxQueries implements MailboxQueries {
     const byUid = options.order === 'uid'
     const conditions = conditionsOf(options, byUid)
     const first = pageSize(options.first)
+    const offset = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
+    const from = options.filter?.from
+    let sent: number[] | undefined
+    if (from !== undefined) {
+      sent = []
+      for await (const slice of this.#sentBy(account, folderId, conditions, byUid, from)) {
+        sent.push(...slice)
+        if (sent.length > offset + first) break
+      }
+      sent = sent.slice(offset, offset + first + 1)
+    }
     const nothing = { rows: [], cursors: [], next: null, revision: undefined }
     return this.#within<MessagePage>(account, nothing, (mailbox) => {
       const revision = BigInt(mailbox.state.revision)
       const folder = mailbox.state.byId.get(folderId)
       if (folder === undefined) return { ...nothing, revision }
-      const found = this.#page(mailbox, folder, options, conditions, first + 1, byUid)
-      const more = found.length > first
-      if (more) found.pop()
-      const cursors = found.map(({ message }) =>
+      const positions = sent ?? this.#positions(mailbox, folder, options, conditions, first + 1, offset)
+      const read = this.#queries.prepare(`SELECT ${ROW} FROM message WHERE position = ?`)
+      const rows = positions.flatMap((position) => {
+        const row = read.get(position)
+        return row === undefined ? [] : [found(row)]
+      })
+      // What was found in slices may have left meanwhile.
+      const here = rows.filter(({ message }) => message.folder === folder.created && message.expunged === 0)
+      const more = here.length > first
+      if (more) here.pop()
+      const cursors = here.map(({ message }) =>
         byUid ? uidCursor(message.uid) : dateCursor(message.receivedAt, message.order),
       )
       return {
-        rows: found.map((each) => rowOf(mailbox.state, each)),
+        rows: here.map((each) => rowOf(mailbox.state, each)),
         cursors,
         next: more ? (cursors.at(-1) ?? null) : null,
         revision,
@@ -86,28 +117,88 @@ export class SqliteMailboxQueries implements MailboxQueries {
     })
   }
 
-  #page(
+  /** How many messages of the folder a filter lets through. */
+  async count(account: AccountId, folderId: string, filter: MessageFilter): Promise<number> {
+    const conditions = conditionsOf({ filter }, false)
+    if (filter.from !== undefined) {
+      let sum = 0
+      for await (const slice of this.#sentBy(account, folderId, conditions, false, filter.from)) sum += slice.length
+      return sum
+    }
+    return this.#within(account, 0, ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      if (folder === undefined) return 0
+      const { where, values, index } = conditions
+      if (where === '') return folder.total
+      if (where === `AND ${UNREAD}`) return folder.unread
+      const row = this.#queries
+        .prepare(
+          `SELECT count(*) FROM message INDEXED BY ${index} WHERE mailbox = ? AND folder = ? AND expunged = 0 ${where}`,
+        )
+        .get(number, folder.created, ...values)
+      return Number(row?.[0] ?? 0)
+    })
+  }
+
+  /** Positions first, out of the index alone where the filter allows it: rows are read for the page only. */
+  #positions(
     { number }: Mailbox,
     folder: FolderState,
     options: MessagePageOptions,
     { where, values, index }: Conditions,
     limit: number,
+    offset: number,
+  ): number[] {
+    const byUid = options.order === 'uid'
+    const select = (order: string, count: number, skip: number) =>
+      this.#queries
+        .prepare(
+          `SELECT position FROM message INDEXED BY ${index} WHERE mailbox = ? AND folder = ? AND expunged = 0 ${where}
+           ORDER BY ${order} LIMIT ? OFFSET ?`,
+        )
+        .all(number, folder.created, ...values, count, skip)
+        .map(([position]) => Number(position))
+    // The far half of a long list is nearer from its other end.
+    const total = where === '' ? folder.total : where === `AND ${UNREAD}` ? folder.unread : 0
+    if (offset > total / 2 && offset < total) {
+      const count = Math.min(limit, total - offset)
+      return select(byUid ? 'uid DESC' : 'received, position', count, total - offset - count).reverse()
+    }
+    return select(byUid ? 'uid' : 'received DESC, position DESC', limit, offset)
+  }
+
+  /**
+   * Positions of the messages whose sender holds `part`, in the order of pages and some at a time. No index finds parts of names, so
+   * all senders are looked at: in slices, between which this thread does other work.
+   */
+  async *#sentBy(
+    account: AccountId,
+    folderId: string,
+    { where, values, index }: Conditions,
     byUid: boolean,
-  ): Found[] {
-    const order = byUid ? 'uid' : 'received DESC, position DESC'
-    const offset = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
-    // Positions first, out of the index alone where the filter allows it: rows are read for this page only.
-    const positions = this.#queries
-      .prepare(
-        `SELECT position FROM message INDEXED BY ${index} WHERE mailbox = ? AND folder = ? AND expunged = 0 ${where}
-         ORDER BY ${order} LIMIT ? OFFSET ?`,
-      )
-      .all(number, folder.created, ...values, limit, offset)
-    const read = this.#queries.prepare(`SELECT ${ROW} FROM message WHERE position = ?`)
-    return positions.flatMap(([position]) => {
-      const row = read.get(Number(position))
-      return row === undefined ? [] : [found(row)]
-    })
+    part: string,
+  ): AsyncGenerator<readonly number[]> {
+    const wanted = part.toLowerCase()
+    const read = this.#queries.prepare(
+      `SELECT position, ${byUid ? 'uid' : 'received'}, sender FROM message INDEXED BY ${index}
+       WHERE mailbox = ? AND folder = ? AND expunged = 0 ${where}
+       ${byUid ? 'AND uid > ? ORDER BY uid' : 'AND received <= ? AND (received < ? OR position < ?) ORDER BY received DESC, position DESC'}
+       LIMIT ${SLICE}`,
+    )
+    let at: readonly number[] = byUid ? [-1] : [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 0]
+    for (;;) {
+      const rows = this.#within<Cells[]>(account, [], ({ number, state }) => {
+        const folder = state.byId.get(folderId)
+        return folder === undefined ? [] : read.all(number, folder.created, ...values, ...at)
+      })
+      yield rows
+        .filter(([, , sender]) => senderText(unpackAddresses(sender as string | null)).includes(wanted))
+        .map(([position]) => Number(position))
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < SLICE) return
+      at = byUid ? [Number(last[1])] : [Number(last[1]), Number(last[1]), Number(last[0])]
+      await setImmediate()
+    }
   }
 
   async message(account: AccountId, messageId: string) {
@@ -270,7 +361,7 @@ function conditionsOf(options: MessagePageOptions, byUid: boolean): Conditions {
     if (filter.flagged && !byUid) index = 'message_flagged'
   }
   if (filter.unread !== undefined) {
-    where.push(filter.unread ? 'flags & 1 = 0' : 'flags & 1 = 1')
+    where.push(filter.unread ? UNREAD : 'flags & 1 = 1')
     if (filter.unread && !byUid) index = 'message_unread'
   }
   if (filter.since !== undefined) {
@@ -280,10 +371,6 @@ function conditionsOf(options: MessagePageOptions, byUid: boolean): Conditions {
   if (filter.before !== undefined) {
     where.push('received < ?')
     values.push(filter.before)
-  }
-  if (filter.from !== undefined) {
-    where.push('sender_contains(sender, ?)')
-    values.push(filter.from.toLowerCase())
   }
   if (options.after !== undefined) {
     if (byUid) {

@@ -200,36 +200,47 @@ export class SqliteTimelineQueries implements TimelineQueries {
 interface Run {
   readonly first: number
   readonly rest: Uint8Array | null
+  /** The last position in it, where it is known. */
+  readonly last?: number
 }
 
 const bytesOf = (cell: unknown): Uint8Array | null => (cell instanceof Uint8Array ? cell : null)
+
+/** Room for a full run and one more difference. */
+const room = new Uint8Array(FULL + 8)
 
 /** The runs to write when `positions` follow `tail`, the last run so far. */
 export function extend(tail: Run | undefined, positions: readonly number[]): Run[] {
   const runs: Run[] = []
   let first = tail?.first
-  let last = tail === undefined ? 0 : (unpack(tail.first, tail.rest).at(-1) ?? tail.first)
-  let bytes: number[] = tail?.rest ? [...tail.rest] : []
+  let last = tail === undefined ? 0 : lastOf(tail)
+  let length = tail?.rest?.length ?? 0
+  if (tail?.rest) room.set(tail.rest)
+  const run = () => {
+    if (first !== undefined) runs.push({ first, rest: length === 0 ? null : room.slice(0, length), last })
+  }
   for (const position of positions) {
-    if (first === undefined || bytes.length >= FULL) {
-      if (first !== undefined) runs.push({ first, rest: packed(bytes) })
+    if (first === undefined || length >= FULL) {
+      run()
       first = position
-      bytes = []
+      length = 0
     } else {
       let difference = position - last
       while (difference >= 128) {
-        bytes.push((difference % 128) | 128)
+        room[length++] = (difference % 128) | 128
         difference = Math.floor(difference / 128)
       }
-      bytes.push(difference)
+      room[length++] = difference
     }
     last = position
   }
-  if (first !== undefined) runs.push({ first, rest: packed(bytes) })
+  run()
   return runs
 }
 
-const packed = (bytes: readonly number[]): Uint8Array | null => (bytes.length === 0 ? null : Uint8Array.from(bytes))
+function lastOf({ first, rest, last }: Run): number {
+  return last ?? unpack(first, rest).at(-1) ?? first
+}
 
 export function unpack(first: number, rest: Uint8Array | null): number[] {
   const positions = [first]

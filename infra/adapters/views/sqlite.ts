@@ -1,7 +1,6 @@
 // The SQLite engine of the views: which class writes, reads and digests each of them.
 import type { DatabaseSync } from 'node:sqlite'
 import { directoryProjector } from '../../../projections/directory.ts'
-import { senderText } from '../../../projections/mailbox/pages.ts'
 import { mailboxProjector } from '../../../projections/mailbox/projector.ts'
 import type { ViewQueries } from '../../../projections/queries.ts'
 import { type Projection, project } from '../../../projections/runtime.ts'
@@ -9,7 +8,7 @@ import { submissionsProjector } from '../../../projections/submissions.ts'
 import { timelineProjector } from '../../../projections/timeline.ts'
 import { directoryDigest, SqliteDirectory, SqliteDirectoryQueries } from './sqlite-directory.ts'
 import { openForReading, Queries, type ViewFile } from './sqlite-file.ts'
-import { mailboxDigest, SqliteMailbox, unpackAddresses } from './sqlite-mailbox.ts'
+import { mailboxDigest, SqliteMailbox } from './sqlite-mailbox.ts'
 import { SqliteMailboxQueries } from './sqlite-mailbox-queries.ts'
 import { SqliteSubmissionQueries, SqliteSubmissions, submissionsDigest } from './sqlite-submissions.ts'
 import { SqliteTimeline, SqliteTimelineQueries, timelineDigest } from './sqlite-timeline.ts'
@@ -78,9 +77,6 @@ const READERS = {
 
 export function openReader<Name extends SqliteViewName>(name: Name, path: string): ReadableView<ViewQueries[Name]> {
   const db = openForReading(path)
-  db.function('sender_contains', { deterministic: true }, (sender, part) =>
-    senderText(unpackAddresses(typeof sender === 'string' ? sender : null)).includes(String(part)) ? 1 : 0,
-  )
   const make = READERS[name] as unknown as (queries: Queries) => ViewQueries[Name]
   return { queries: make(new Queries(db)), db }
 }
