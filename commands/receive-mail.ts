@@ -98,9 +98,9 @@ function arrivals(context: CommandContext, incoming: IncomingMail): readonly Jou
   })
 }
 
-const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
+export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10).replaceAll('-', '')
 
-function shardOf(intakeId: string): number {
+export function shardOf(intakeId: string): number {
   let sum = 0
   for (let i = 0; i < intakeId.length; i++) sum = (sum * 31 + intakeId.charCodeAt(i)) >>> 0
   return sum % SHARDS

@@ -3,12 +3,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { type AccountId, accountOfStream, isRedacted } from '../domain/log.ts'
 import type { EventSource } from '../projections/ports/event-source.ts'
-import type { DirectoryQueries, MailboxQueries } from '../projections/queries.ts'
+import type { DirectoryQueries, MailboxQueries, SubmissionQueries } from '../projections/queries.ts'
 import type { PackfileBlobStore } from './adapters/blobs/packfile.ts'
 
 export interface ReclaimPorts {
   readonly mailbox: MailboxQueries
   readonly directory: DirectoryQueries
+  readonly submissions: SubmissionQueries
   readonly source: EventSource
   readonly blobStore: PackfileBlobStore
 }
@@ -59,7 +60,11 @@ async function findReferences(ports: ReclaimPorts, now: number, found: DatabaseS
   for await (const batch of ports.source.subscribe({ prefixes: ['mailbox-', 'submission-'], batchSize: 500 })) {
     for (const event of batch.events) {
       if (isRedacted(event)) continue
-      if (event.type === 'MessageSubmitted') note.run(event.data.blob.id, 1)
+      if (event.type === 'MessageSubmitted') {
+        // What was sent is the business of the mailboxes that hold it; only what still waits needs the blob by itself.
+        const row = await ports.submissions.submission(event.data.accountId, event.data.submissionId)
+        note.run(event.data.blob.id, row === undefined || row.state === 'pending' ? 1 : 0)
+      }
       if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended') continue
       const account = accountOfStream(event.stream) ?? ''
       const onHold = held.get(account) ?? ((await ports.directory.account(account))?.holds.length ?? 0) > 0

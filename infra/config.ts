@@ -98,7 +98,7 @@ export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, c
       value('insecureLoopbackAuth', 'EVERPOST_INSECURE_LOOPBACK_AUTH') ?? false,
     ),
     ...(tls['key'] || tls['cert'] ? { tls: tlsFiles(tls, cwd) } : {}),
-    ...(masterKey === undefined ? {} : { masterKey: text('masterKey', masterKey) }),
+    ...(masterKey === undefined ? {} : { masterKey: masterKeyText(masterKey) }),
     ...(publicUrl === undefined ? {} : { publicUrl: url(publicUrl) }),
   }
 }
@@ -178,6 +178,12 @@ function roles(value: unknown): readonly Role[] {
 function text(key: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new ConfigError(key, `${JSON.stringify(value)} is not a text`)
   return value
+}
+
+function masterKeyText(value: unknown): string {
+  const key = text('masterKey', value)
+  if (Buffer.from(key, 'base64').length !== 32) throw new ConfigError('masterKey', 'is not 32 bytes of base64')
+  return key
 }
 
 function host(value: unknown): string {

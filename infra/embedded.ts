@@ -9,7 +9,7 @@ import { MemoryCache } from './adapters/cache/memory.ts'
 import { SqliteEventStore } from './adapters/event-store/sqlite.ts'
 import type { SourceConfig } from './adapters/journal/open-source.ts'
 import { SealedJournal } from './adapters/journal/sealed-journal.ts'
-import { FileKeyring, masterKeyFromFile } from './adapters/keyring/file.ts'
+import { FileKeyring, KeyringError, masterKeyFromFile } from './adapters/keyring/file.ts'
 import { SearchThreads } from './adapters/search/search-threads.ts'
 import { StorageThread } from './adapters/storage/storage-thread.ts'
 import { Audit } from './audit/audit.ts'
@@ -52,6 +52,12 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
   try {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     const fresh = !existsSync(paths.log)
+    if (!fresh && !existsSync(paths.keyring)) {
+      throw new KeyringError(
+        'unavailable',
+        `The keyring ${paths.keyring} is missing: put it back, nothing in the log can be read without it`,
+      )
+    }
     const masterKey = config.masterKey
       ? Buffer.from(config.masterKey, 'base64')
       : masterKeyFromFile(paths.masterKey, fresh)
@@ -113,7 +119,14 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
             : (await projectors.rebuild(name as 'mailbox', onProgress)).projections,
       audit,
       compact: () =>
-        reclaim({ mailbox: projectors.mailbox, directory: projectors.directory, source: journal, blobStore }),
+        reclaim({
+          mailbox: projectors.mailbox,
+          directory: projectors.directory,
+          submissions: projectors.submissions,
+          source: journal,
+          blobStore,
+        }),
+      search: (account, query, options) => search.search(account, query, options),
       settle,
       forgetKey,
       now: Date.now,

@@ -1,15 +1,11 @@
 // Finds the verb, reads the settings, and runs it in a running server or, when there is none, in this process.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { findVerb, runsAlone } from '../gateways/cli/find-verb.ts'
 import { helpText, VERBS } from '../gateways/cli/help.ts'
-import { findVerb, runAlone, runsAlone, runVerb } from '../gateways/cli/run.ts'
 import type { CliIo } from '../gateways/cli/services.ts'
-import { VERIFY_TOOLS } from './audit/verify-tools.ts'
 import { type Config, ConfigError, dataPaths, loadConfig } from './config.ts'
 import { type ControlReply, callControl } from './control-socket.ts'
-import { runDemo } from './demo.ts'
-import { openEmbedded } from './embedded.ts'
-import { firstSignIn, startServer } from './serve.ts'
 
 interface CommonWords {
   readonly argv: readonly string[]
@@ -52,6 +48,8 @@ async function main(): Promise<number> {
     return 2
   }
   if (runsAlone(verb.name, verb.rest)) {
+    const { runAlone } = await import('../gateways/cli/run.ts')
+    const { VERIFY_TOOLS } = await import('./audit/verify-tools.ts')
     const io = ownTerminal(undefined, new AbortController().signal)
     return runAlone(VERIFY_TOOLS, verb.name, verb.rest, io)
   }
@@ -65,7 +63,7 @@ async function main(): Promise<number> {
     process.cwd(),
   )
   if (verb.name === 'serve') return serve(config)
-  if (verb.name === 'demo') return runDemo(config)
+  if (verb.name === 'demo') return (await import('./demo.ts')).runDemo(config)
   return runAnywhere(config, words.argv, verb)
 }
 
@@ -88,6 +86,9 @@ async function runAnywhere(
     const exit = await callControl(control, request, show)
     if (exit !== undefined) return exit
   }
+  // Only now are the engines loaded: a call to a running server needs none of them.
+  const { openEmbedded } = await import('./embedded.ts')
+  const { runVerb } = await import('../gateways/cli/run.ts')
   const everpost = await openEmbedded(config)
   const abort = new AbortController()
   process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
@@ -113,6 +114,7 @@ function ownTerminal(stdin: string | undefined, signal: AbortSignal): CliIo {
 }
 
 async function serve(config: Config): Promise<number> {
+  const { firstSignIn, startServer } = await import('./serve.ts')
   const fresh = !existsSync(config.data)
   const server = await startServer(config)
   const lines = Object.entries(server.ports).map(([name, port]) => `  ${name.padEnd(12)} ${config.host}:${port}`)

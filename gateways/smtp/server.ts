@@ -8,12 +8,13 @@ import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
+import { rejectMail } from '../../commands/reject-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { normalizeAddress } from '../../domain/mail/address.ts'
 import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
 import { answer, answerFor } from './answers.ts'
 import './enhanced-codes.ts'
-import { takeMessage } from './message-intake.ts'
+import { IntakeRefusal, takeMessage } from './message-intake.ts'
 import { dateTime, hasField, receivedField, returnPathField } from './trace.ts'
 
 export interface SmtpDependencies {
@@ -219,7 +220,8 @@ async function take(
   })
   const prefix = (beginning: Uint8Array) =>
     settings.kind === 'mx' ? returnPathField(mailFrom) + trace : trace + missingFields(beginning, settings.hostname, at)
-  const { blob, stored, mail } = await takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
+  const taken = takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
+  const { blob, stored, mail } = await taken.catch((error) => onRecord(deps, queueId, at, error))
   const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
   if (settings.kind === 'mx') {
     const byAccount = new Map<string, { accountId: string; address: string }>()
@@ -255,6 +257,18 @@ async function take(
   })
   if (!outcome.ok) throw Object.assign(answer(554, `5.6.0 ${outcome.refusal.message}`))
   return outcome.submissionId
+}
+
+/** A final refusal of a whole message is an event; then it is answered as it is. */
+async function onRecord(deps: SmtpDependencies, intakeId: string, at: number, error: unknown): Promise<never> {
+  if (error instanceof IntakeRefusal) {
+    const context = contextOf('smtp', 'smtp', { commandId: intakeId, at, correlationId: intakeId })
+    const refusal = { intakeId, code: error.responseCode, reason: error.message }
+    await rejectMail(deps.journal, context, refusal).catch((cause) =>
+      deps.log('refusal not recorded', { error: String(cause) }),
+    )
+  }
+  throw error
 }
 
 /** A submission server adds what a message must have (RFC 6409 §8). */
