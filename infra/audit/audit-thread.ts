@@ -174,8 +174,7 @@ class BlobChecks {
   checked = 0
   readonly missing: MissingBlob[] = []
   readonly #limit: number
-  readonly #store = new PackfileBlobStore({} as StorageThread, config.blobs)
-  readonly #messages = new SealedMessageBlobs(this.#store)
+  #opened: { readonly store: PackfileBlobStore; readonly messages: SealedMessageBlobs } | undefined
   #waiting: Arrival[] = []
   #offered = 0
 
@@ -202,14 +201,23 @@ class BlobChecks {
     }
   }
 
-  close(): Promise<void> {
-    return this.#store.close()
+  async close(): Promise<void> {
+    await this.#opened?.store.close()
+  }
+
+  #open() {
+    if (this.#opened === undefined) {
+      const store = new PackfileBlobStore({} as StorageThread, config.blobs)
+      this.#opened = { store, messages: new SealedMessageBlobs(store) }
+    }
+    return this.#opened
   }
 
   async #check({ position, stream, messageId, blob }: Arrival, verification: LogVerification): Promise<void> {
     const what = `The raw bytes of message ${messageId} (position ${position} of ${stream})`
     const finding = (message: string): Finding => ({ step: 'blob', message, position, stream })
-    const size = await this.#store.size(blob.id)
+    const { store, messages } = this.#open()
+    const size = await store.size(blob.id)
     if (size === undefined) {
       const account = accountOfStream(stream) ?? ''
       this.missing.push({ account, messageId, finding: finding(`${what} are gone, but the message was not deleted`) })
@@ -217,8 +225,8 @@ class BlobChecks {
     }
     this.checked++
     try {
-      await this.#store.read(blob.id, 0, size)
-      const raw = await this.#messages.read(blob)
+      await store.read(blob.id, 0, size)
+      const raw = await messages.read(blob)
       if (raw.length !== blob.size) throw new Error(`${raw.length} bytes instead of ${blob.size}`)
     } catch (error) {
       verification.fail(finding(`${what} are not those that its event names: ${(error as Error).message}`))
