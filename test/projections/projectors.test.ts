@@ -111,6 +111,11 @@ test('a view follows the log and says so', async (t) => {
     await projectors.close()
     log.close()
   }
+  assert.deepEqual(
+    readdirSync(join(folder, 'views')).filter((name) => /-wal|-shm/.test(name)),
+    [],
+    'closing leaves whole files',
+  )
 })
 
 test('views that are gone, damaged or cut are made again at the start, and answer the same', async (t) => {
