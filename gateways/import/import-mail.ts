@@ -64,6 +64,8 @@ export async function importMail(ports: ImportPorts, options: ImportOptions): Pr
     const stored = await storeBatch(ports, options.account, messages, seen, (below) =>
       folders.find([...target, ...below]),
     )
+    // Awaited below; if the batch before failed, nobody is left to see that this one did too.
+    stored.appended.catch(() => undefined)
     await writing
     writing = stored.appended.then(() => {
       progress.bytes += messages.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -144,7 +146,7 @@ async function append(journal: Journal, account: AccountId, messages: readonly M
 /** When the message came here first: the source's own word, else the topmost Received field. */
 function arrivalOf({ raw, date }: SourceMessage): number | undefined {
   if (date !== undefined) return date
-  const header = raw.toString('latin1', 0, Math.min(raw.length, 16_384))
+  const [header = ''] = raw.toString('latin1', 0, Math.min(raw.length, 16_384)).split(/\r?\n\r?\n/, 1)
   const received = /^received:((?:.*\r?\n[ \t])*.*)/im.exec(header)?.[1]
   const stamp = received?.slice(received.lastIndexOf(';') + 1).replace(/\s+/g, ' ')
   return stamp ? parseDate(stamp.trim()) : undefined

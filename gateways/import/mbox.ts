@@ -13,40 +13,67 @@ export interface MboxMessage {
 /** How body lines that begin with 'From ' were marked: mboxrd adds a '>' to each '>*From ', mboxo only to 'From '. */
 export type FromQuoting = 'mboxrd' | 'mboxo'
 
-const CHUNK = 1024 * 1024
 const SEPARATOR = Buffer.from('\nFrom ')
+/** A From_ line longer than this is a line of text. */
+const FROM_LINE = 400
+/** How far back a separator may begin that was not whole in the last chunk. */
+const LOOK_BACK = FROM_LINE + 200
 
-/** Yields nothing for a file that does not begin with a From_ line. A message larger than `maxBytes` is cut there. */
+export interface MboxLimits {
+  /** A message larger than this is cut there. */
+  readonly maxBytes?: number
+  /** Bytes read at a time. */
+  readonly chunkBytes?: number
+}
+
+/** Yields nothing for a file that does not begin with a From_ line. Holds one message, at most `maxBytes` of it. */
 export async function* readMbox(
   path: string,
   quoting: FromQuoting = 'mboxrd',
-  maxBytes = 256 * 1024 * 1024,
+  { maxBytes = 256 * 1024 * 1024, chunkBytes = 1024 * 1024 }: MboxLimits = {},
 ): AsyncGenerator<MboxMessage> {
   const file = await open(path, 'r')
   try {
-    let held = Buffer.alloc(0)
-    /** Where in `held` to go on looking: what is before it holds no separator. */
+    let buffer = Buffer.allocUnsafe(2 * chunkBytes)
+    let length = 0
+    /** Where in the buffer to go on looking: what is before it holds no separator. */
     let searched = 0
-    let base = 0
+    /** Bytes of the file that are in the buffer no more. */
+    let gone = 0
+    let begun = false
     for (let ended = false; !ended; ) {
-      const chunk = Buffer.allocUnsafe(CHUNK)
-      const { bytesRead } = await file.read(chunk, 0, CHUNK, null)
+      if (length + chunkBytes > buffer.length) {
+        const larger = Buffer.allocUnsafe(2 * (length + chunkBytes))
+        buffer.copy(larger, 0, 0, length)
+        buffer = larger
+      }
+      const { bytesRead } = await file.read(buffer, length, chunkBytes, null)
       ended = bytesRead === 0
-      held = held.length === 0 ? chunk.subarray(0, bytesRead) : Buffer.concat([held, chunk.subarray(0, bytesRead)])
-      if (base === 0 && !isFromLine(held, 0)) return
+      length += bytesRead
+      const held = buffer.subarray(0, length)
+      if (!begun && (ended || length > FROM_LINE || held.includes(10))) {
+        if (!isFromLine(held, 0)) return
+        begun = true
+      }
       let start = 0
-      for (;;) {
-        const found = nextSeparator(held, Math.max(start, searched))
-        if (found === undefined) break
-        yield message(held.subarray(start, found), quoting, maxBytes, base + found)
+      for (let found = nextSeparator(held, searched); found !== undefined; found = nextSeparator(held, searched)) {
+        yield message(held.subarray(start, found), quoting, maxBytes, gone + found)
         start = found
         searched = found + 1
       }
-      held = held.subarray(start)
-      base += start
-      searched = Math.max(0, held.length - 256)
+      buffer.copyWithin(0, start, length)
+      gone += start
+      length -= start
+      const kept = maxBytes + FROM_LINE + 1
+      if (length > kept + LOOK_BACK + chunkBytes) {
+        // The middle of a message that is cut anyway.
+        buffer.copyWithin(kept, length - LOOK_BACK, length)
+        gone += length - LOOK_BACK - kept
+        length = kept + LOOK_BACK
+      }
+      searched = Math.max(0, length - LOOK_BACK)
     }
-    if (held.length > 0) yield message(held, quoting, maxBytes, base + held.length)
+    if (length > 0) yield message(buffer.subarray(0, length), quoting, maxBytes, gone + length)
   } finally {
     await file.close()
   }
@@ -55,7 +82,7 @@ export async function* readMbox(
 /** Offset of the next From_ line that ends a message; undefined when there is none in what is held. */
 function nextSeparator(held: Buffer, from: number): number | undefined {
   for (let at = held.indexOf(SEPARATOR, from); at >= 0; at = held.indexOf(SEPARATOR, at + 1)) {
-    const afterBlank = at === 0 || held[at - 1] === 10 || (held[at - 1] === 13 && held[at - 2] === 10)
+    const afterBlank = held[at - 1] === 10 || (held[at - 1] === 13 && held[at - 2] === 10)
     if (afterBlank && isFromLine(held, at + 1)) return at + 1
   }
   return undefined
@@ -64,9 +91,8 @@ function nextSeparator(held: Buffer, from: number): number | undefined {
 /** 'From ', a sender, and a date with a time and a year: body text that merely begins a line with 'From ' has none. */
 function isFromLine(held: Buffer, at: number): boolean {
   const end = held.indexOf(10, at)
-  if (end < 0) return false
-  const line = held.toString('latin1', at, Math.min(end, at + 400))
-  return /^From (?:\S+|".*?"\S*)? *.*\d{1,2}:\d{2}.*\d{4}/.test(line)
+  if (end < 0 || end - at > FROM_LINE) return false
+  return /^From (?:\S+|".*?"\S*)? *.*\d{1,2}:\d{2}.*\d{4}/.test(held.toString('latin1', at, end))
 }
 
 function message(bytes: Buffer, quoting: FromQuoting, maxBytes: number, end: number): MboxMessage {

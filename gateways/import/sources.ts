@@ -52,7 +52,8 @@ async function find(path: string, sources: Source[], named: boolean): Promise<vo
 async function findMaildir(path: string, names: readonly string[], sources: Source[]): Promise<void> {
   let bytes = 0
   for (const sub of ['cur', 'new']) {
-    for (const name of await readdir(join(path, sub))) bytes += (await stat(join(path, sub, name))).size
+    for (const name of await readdir(join(path, sub)))
+      bytes += (await stat(join(path, sub, name)).catch(() => undefined))?.size ?? 0
   }
   sources.push({ path, kind: 'maildir', bytes })
   for (const name of names) {
@@ -104,16 +105,28 @@ export async function* readSource(source: Source, quoting: FromQuoting): AsyncGe
 
 async function* readMaildir(path: string): AsyncGenerator<SourceMessage> {
   const name = basename(path)
-  const folder = /^\.[^.]/.test(name) ? name.slice(1).split('.') : []
+  const folder = /^\.[^.]/.test(name) ? name.slice(1).split('.').map(folderName) : []
   for (const sub of ['cur', 'new']) {
     for (const file of (await readdir(join(path, sub))).sort()) {
       const full = join(path, sub, file)
-      const facts = await stat(full)
-      if (!facts.isFile() || facts.size > MAX_MESSAGE) continue
-      const raw = await readFile(full)
-      yield { raw, date: facts.mtimeMs, flags: maildirFlags(file), folder, bytes: raw.length }
+      // A mail program may move or delete a message meanwhile.
+      const facts = await stat(full).catch(() => undefined)
+      if (!facts?.isFile() || facts.size > MAX_MESSAGE) continue
+      const raw = await readFile(full).catch(() => undefined)
+      if (!raw) continue
+      yield { raw, date: Math.floor(facts.mtimeMs), flags: maildirFlags(file), folder, bytes: raw.length }
     }
   }
+}
+
+/** Maildir++ writes folder names in the modified UTF-7 of IMAP (RFC 3501 §5.1.3). */
+function folderName(name: string): string {
+  const decoded = name.replace(/&([A-Za-z0-9+,]*)-/g, (whole, coded: string) => {
+    if (coded === '') return '&'
+    const bytes = Buffer.from(coded.replaceAll(',', '/'), 'base64')
+    return bytes.length % 2 === 0 ? bytes.swap16().toString('utf16le') : whole
+  })
+  return decoded.replace(/[\u0000-\u001f\u007f/]/g, '-').toWellFormed()
 }
 
 const MAILDIR_FLAGS: Readonly<Record<string, string>> = {

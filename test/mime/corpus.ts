@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const FOLDER = process.env['EVERPOST_MAIL'] ?? join(import.meta.dirname, '../../../shared/mail')
+export const FOLDER = process.env['EVERPOST_MAIL'] ?? join(import.meta.dirname, '../../../shared/mail')
 
 /** Why corpus tests are skipped, or false when the mail is there: for `test(name, { skip })`. */
 export const NO_CORPUS: string | false = existsSync(FOLDER)
