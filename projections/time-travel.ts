@@ -26,7 +26,7 @@ export type Moment = { readonly revision: Revision } | { readonly time: number }
  * was stepped back after it) had happened by then, and counts. An erased account has no past: it answers as empty.
  */
 export async function mailboxAt(
-  source: EventSource,
+  source: Pick<EventSource, 'readPages'>,
   account: AccountId,
   moment: Moment,
   open: () => { readonly store: MailboxStore; readonly queries: MailboxQueries },
@@ -52,7 +52,7 @@ class FailedEvent extends Error {
 }
 
 async function replay(
-  source: EventSource,
+  source: Pick<EventSource, 'readPages'>,
   account: AccountId,
   moment: Moment,
   { store, queries }: { readonly store: MailboxStore; readonly queries: MailboxQueries },

@@ -25,7 +25,11 @@ export async function travel(source: SourceConfig, account: AccountId, moment: M
   if (travelling >= MAX_TRAVELLERS) throw new TooManyTravellers()
   travelling++
   const request: TravelRequest = { source, account, moment }
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: request })
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: request,
+    // Nearly everything that a replay makes stays: copying it between small young generations costs more than room.
+    resourceLimits: { maxYoungGenerationSizeMb: 96 },
+  })
   worker.unref()
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   let seq = 0

@@ -5,6 +5,7 @@ import type { MailboxQueries } from '../../projections/queries.ts'
 import { type Moment, mailboxAt } from '../../projections/time-travel.ts'
 import { openEventSource, type SourceConfig } from '../adapters/journal/open-source.ts'
 import { MemoryMailbox } from '../adapters/views/memory-mailbox.ts'
+import { splitSource } from './split-source.ts'
 
 export interface TravelRequest {
   readonly source: SourceConfig
@@ -24,11 +25,11 @@ const port = parentPort
 if (!port) throw new Error('worker.ts runs as a worker thread')
 const { source: config, account, moment } = workerData as TravelRequest
 const source = await openEventSource(config)
-const { queries, ...facts } = await mailboxAt(source, account, moment, () => {
+const { queries, ...facts } = await mailboxAt(splitSource(source, config), account, moment, () => {
   const store = new MemoryMailbox()
   return { store, queries: store.queries }
 })
-await source.close()
+// The log stays open: contents are read when a listing shows them. This thread is ended from outside.
 port.on('message', ({ seq, method, args }: TravelCall) => {
   const ask = queries[method] as (...args: readonly unknown[]) => Promise<unknown>
   ask.apply(queries, [...args]).then(

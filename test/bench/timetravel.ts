@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { mailboxStream } from '../../domain/log.ts'
 import { openEventSource } from '../../infra/adapters/journal/open-source.ts'
 import { MemoryMailbox } from '../../infra/adapters/views/memory-mailbox.ts'
+import { splitSource } from '../../infra/time-travel/split-source.ts'
 import { applyMailboxEvent } from '../../projections/mailbox/projector.ts'
 import type { SourceEvent } from '../../projections/ports/event-source.ts'
 import { mailboxAt } from '../../projections/time-travel.ts'
@@ -24,7 +25,7 @@ try {
   const samples: number[] = []
   for (let i = 0; i < 5; i++) {
     const began = performance.now()
-    const moment = await mailboxAt(source, account, { time: seeded.lastAt }, open)
+    const moment = await mailboxAt(splitSource(source, seeded.source), account, { time: seeded.lastAt }, open)
     const inbox = (await moment.queries.folders(account)).find((each) => each.role === 'inbox')
     await moment.queries.messages(account, inbox?.id ?? '', { first: 50 })
     samples.push(performance.now() - began)
@@ -35,7 +36,7 @@ try {
   const events: SourceEvent[] = []
   const reads: number[] = []
   const began = performance.now()
-  for await (const event of source.readStream(mailboxStream(account))) events.push(event)
+  for await (const page of source.readPages(mailboxStream(account))) events.push(...page)
   reads.push(performance.now() - began)
   report(
     'timetravel',

@@ -53,11 +53,12 @@ export class SealedSource implements EventSource, SealedLog {
       yield openLazily(event, this.#keyring, options.text ?? false)
   }
 
-  async *readPages(stream: string): AsyncGenerator<readonly SourceEvent[]> {
+  async *readPages(stream: string, options: ReadStreamOptions = {}): AsyncGenerator<readonly SourceEvent[]> {
     if (this.#reader.readPages !== undefined) {
-      for (const page of this.#reader.readPages(stream)) yield page.map((event) => this.#openOrMark(event, false))
+      for (const page of this.#reader.readPages(stream, options))
+        yield page.map((event) => this.#openOrMark(event, false))
     } else {
-      for await (const event of this.#reader.readStream(stream)) yield [this.#openOrMark(event, false)]
+      for await (const event of this.#reader.readStream(stream, options)) yield [this.#openOrMark(event, false)]
     }
   }
 
