@@ -65,13 +65,16 @@ async function findReferences(ports: ReclaimPorts, now: number, found: DatabaseS
         const row = await ports.submissions.submission(event.data.accountId, event.data.submissionId)
         note.run(event.data.blob.id, row === undefined || row.state === 'pending' ? 1 : 0)
       }
-      if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended') continue
+      const copied = event.type === 'MessageCopied'
+      if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended' && !copied) continue
       const account = accountOfStream(event.stream) ?? ''
       const onHold = held.get(account) ?? ((await ports.directory.account(account))?.holds.length ?? 0) > 0
       held.set(account, onHold)
-      const row = await ports.mailbox.message(account, event.data.messageId)
+      // A copy lives on the blob of its original, and may outlive it.
+      const row = await ports.mailbox.message(account, copied ? event.data.copyId : event.data.messageId)
       const gone = row?.expunged === true && !onHold && (row.expungedAt ?? now) < now - RETENTION_MS
-      note.run(event.data.content.blob.id, gone ? 0 : 1)
+      const blobId = copied ? row?.blobId : event.data.content.blob.id
+      if (blobId !== undefined) note.run(blobId, gone ? 0 : 1)
     }
     await setImmediate()
     if (batch.caughtUp) return
