@@ -73,8 +73,10 @@ async function findReferences(ports: ReclaimPorts, now: number, found: DatabaseS
       // A copy lives on the blob of its original, and may outlive it.
       const row = await ports.mailbox.message(account, copied ? event.data.copyId : event.data.messageId)
       const gone = row?.expunged === true && !onHold && (row.expungedAt ?? now) < now - RETENTION_MS
-      const blobId = copied ? row?.blobId : event.data.content.blob.id
-      if (blobId !== undefined) note.run(blobId, gone ? 0 : 1)
+      const [arrival] = copied ? (row === undefined ? [] : await ports.source.readPositions([row.position])) : [event]
+      if (arrival === undefined || isRedacted(arrival)) continue
+      if (arrival.type !== 'MessageReceived' && arrival.type !== 'MessageAppended') continue
+      note.run(arrival.data.content.blob.id, gone ? 0 : 1)
     }
     await setImmediate()
     if (batch.caughtUp) return

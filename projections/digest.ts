@@ -47,7 +47,7 @@ export class RowDigest {
       'message',
       ...[account, m.id, m.order, m.folder, m.uid, m.modseq, m.thread, m.flags, m.size, m.receivedAt],
       ...[m.expunged, m.expungedAt, s.subject, addresses(s.from), addresses(s.to), s.date, s.snippet],
-      ...[s.hasAttachment, s.blobId, s.messageIdHeader, s.position],
+      ...[s.hasAttachment, s.messageIdHeader, s.position],
     )
   }
   /** Ascending by account, folder, UID, MODSEQ. */

@@ -44,7 +44,6 @@ export interface MessageRow {
   readonly hasAttachment: boolean
   /** Position of the event that holds the content: of the original's arrival for a copy. */
   readonly position: Position
-  readonly blobId: string
   /** Message-ID without angle brackets, '' when the message has none. */
   readonly messageIdHeader: string
   /** Expunged messages are never listed; asked for by id they still answer, until compaction. */

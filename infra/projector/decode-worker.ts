@@ -56,11 +56,11 @@ function pack(event: SourceEvent): PackedEvent {
 
 function packContent(arrival: { readonly content: MessageContent }): PackedContent | string {
   try {
-    const { envelope, snippet, hasAttachment, blob } = arrival.content
+    const { envelope, snippet, hasAttachment } = arrival.content
     const from = envelope.from.slice(0, MAX_ROW_ADDRESSES)
     const to = envelope.to.slice(0, MAX_ROW_ADDRESSES)
     const { subject, date = null, messageId = null } = envelope
-    return [subject, from, to, date, snippet, hasAttachment, blob.id, messageId]
+    return [subject, from, to, date, snippet, hasAttachment, messageId]
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

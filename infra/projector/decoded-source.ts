@@ -29,7 +29,6 @@ export type PackedContent = readonly [
   date: number | null,
   snippet: string,
   hasAttachment: boolean,
-  blobId: string,
   messageId: string | null,
 ]
 
@@ -160,9 +159,9 @@ function unpack({ events, places }: DecodedBatch): readonly SourceEvent[] {
 }
 
 function unpackContent(content: PackedContent, size: number): object {
-  const [subject, from, to, date, snippet, hasAttachment, id, messageId] = content
+  const [subject, from, to, date, snippet, hasAttachment, messageId] = content
   return {
-    blob: { id, size },
+    blob: { size },
     envelope: { subject, from, to, ...(date === null ? {} : { date }), ...(messageId === null ? {} : { messageId }) },
     snippet,
     hasAttachment,

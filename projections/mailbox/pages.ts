@@ -64,7 +64,6 @@ export function messageRow(
     snippet: summary.snippet,
     hasAttachment: summary.hasAttachment,
     position: BigInt(summary.position),
-    blobId: summary.blobId,
     messageIdHeader: summary.messageIdHeader,
     expunged: message.expunged !== 0,
     expungedAt: message.expunged === 0 ? null : message.expungedAt,

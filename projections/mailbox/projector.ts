@@ -311,9 +311,6 @@ class ArrivalSummary implements MessageSummary {
   get hasAttachment() {
     return this.#made.hasAttachment
   }
-  get blobId() {
-    return this.#made.blobId
-  }
   get messageIdHeader() {
     return this.#made.messageIdHeader
   }
@@ -328,7 +325,6 @@ function summarize(content: MessageContent): Omit<MessageSummary, 'position'> {
     date: envelope.date ?? null,
     snippet: content.snippet,
     hasAttachment: content.hasAttachment,
-    blobId: content.blob.id,
     messageIdHeader: envelope.messageId ?? '',
   }
 }

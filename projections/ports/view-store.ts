@@ -90,7 +90,6 @@ export interface MessageSummary {
   readonly date: number | null
   readonly snippet: string
   readonly hasAttachment: boolean
-  readonly blobId: string
   readonly messageIdHeader: string
   /** Position of the event that holds the content. */
   readonly position: number

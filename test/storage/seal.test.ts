@@ -5,8 +5,9 @@ import { toNewEvents } from '../../commands/context.ts'
 import type { StoredEvent } from '../../commands/ports/event-store.ts'
 import type { EverpostEvent } from '../../domain/events.ts'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
-import { openEvent, sealEvent, UnreadableEvent } from '../../infra/adapters/journal/seal.ts'
+import { openEvent, openLazily, sealEvent, UnreadableEvent } from '../../infra/adapters/journal/seal.ts'
 import { NEWEST_SCHEMA, upcast } from '../../infra/adapters/journal/upcast.ts'
+import { threadKeysOf } from '../../projections/mailbox/threads.ts'
 import { content, received } from '../domain/aggregates.ts'
 import { openJournal, testContext } from '../support/journal.ts'
 
@@ -73,6 +74,40 @@ describe('a sealed event', () => {
         `cut to ${length}`,
       )
     assert.throws(() => openEvent({ ...stored, metadata: Buffer.from('{') }, keyring, true), unreadable)
+  })
+
+  it('has a content that opens only whole, unchanged and in its own event', async (t) => {
+    const { keyring, store } = await open(t)
+    const stored = store(withText, ANN)
+    const content = 5 + Buffer.from(stored.data).readUInt32LE(1)
+    for (let i = content; i < stored.data.length; i += 7) {
+      const data = Buffer.from(stored.data)
+      data[i] = (data[i] as number) ^ 1
+      assert.throws(() => openEvent({ ...stored, data }, keyring, false), unreadable, `byte ${i}`)
+      const lazy = openLazily({ ...stored, data }, keyring, false)
+      assert.ok(!isRedacted(lazy) && lazy.type === 'MessageReceived')
+      assert.equal(lazy.data.messageId, 'm1')
+      assert.throws(() => lazy.data.content, unreadable)
+    }
+    for (const length of [content, content + 12, stored.data.length - 1])
+      assert.throws(() => openEvent({ ...stored, data: stored.data.subarray(0, length) }, keyring, false), unreadable)
+    const other = store(withText, ANN, mailboxStream(ANN), 'two')
+    const otherContent = 5 + Buffer.from(other.data).readUInt32LE(1)
+    const swapped = Buffer.concat([stored.data.subarray(0, content), other.data.subarray(otherContent)])
+    assert.throws(() => openEvent({ ...stored, data: swapped }, keyring, false), unreadable)
+    const folder = store({ type: 'FolderSubscribed', data: { folderId: 'inbox', subscribed: true } }, ANN)
+    const longer = Buffer.concat([folder.data, stored.data.subarray(content)])
+    assert.throws(() => openEvent({ ...folder, data: longer }, keyring, false), unreadable)
+  })
+
+  it('tells an arrival without opening its content', async (t) => {
+    const { keyring, store } = await open(t)
+    const lazy = openLazily(store(withText, ANN), keyring, false)
+    assert.ok(!isRedacted(lazy) && lazy.type === 'MessageReceived')
+    assert.deepEqual(lazy.facts, { size: content.blob.size, threadKeys: threadKeysOf(content.envelope) })
+    const whole = withText.data as { content: object }
+    assert.deepEqual({ ...lazy.data }, { ...whole, content: { ...whole.content, text: '' } })
+    assert.equal(lazy.data.content, lazy.data.content, 'opened once')
   })
 
   it('does not open in another stream, under another id or type, or with another key', async (t) => {

@@ -254,7 +254,7 @@ function summaryOf(message: MessageState): MessageSummary {
   }
 }
 
-const NO_SUMMARY = { subject: '', from: [], to: [], date: null, hasAttachment: false, blobId: '', messageIdHeader: '' }
+const NO_SUMMARY = { subject: '', from: [], to: [], date: null, hasAttachment: false, messageIdHeader: '' }
 
 function settled(state: MailboxState, message: MessageState): MessageState {
   if (message.expunged !== 0 || state.folders.get(message.folder)?.deleted === 0) return message

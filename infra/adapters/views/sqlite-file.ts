@@ -8,7 +8,7 @@ import type { ParkedEvent } from '../../../projections/ports/view-store.ts'
 const APPLICATION_ID = 0x45565056
 
 /** Raised when the layout of the files changes: files of another layout are rebuilt like those of another projector version. */
-const LAYOUT = 1
+const LAYOUT = 2
 
 export interface ViewSchema {
   /** The projector's name and version, as the file must have been written with. */
@@ -244,15 +244,4 @@ export function unpackId(packed: Cell | undefined): string {
     }
   }
   return bits > 0 ? id + ALPHABET[(value << (5 - bits)) & 31] : id
-}
-
-/** Lowercase hex takes half its length; any other text stays as it is. */
-export function packHex(text: string): Uint8Array | string {
-  return text.length % 2 === 0 && /^[0-9a-f]+$/.test(text) ? Buffer.from(text, 'hex') : text
-}
-
-export function unpackHex(packed: Cell | undefined): string {
-  return packed instanceof Uint8Array
-    ? Buffer.from(packed.buffer, packed.byteOffset, packed.length).toString('hex')
-    : String(packed ?? '')
 }

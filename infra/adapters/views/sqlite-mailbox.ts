@@ -18,17 +18,7 @@ import {
   type ParkedEvent,
   STORED,
 } from '../../../projections/ports/view-store.ts'
-import {
-  type Cells,
-  packHex,
-  packId,
-  Queries,
-  Query,
-  unpackHex,
-  unpackId,
-  ViewFile,
-  type ViewSchema,
-} from './sqlite-file.ts'
+import { type Cells, packId, Queries, Query, unpackId, ViewFile, type ViewSchema } from './sqlite-file.ts'
 
 export const mailboxSchema: ViewSchema = {
   name: mailboxProjector.name,
@@ -52,7 +42,7 @@ export const mailboxSchema: ViewSchema = {
       position INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, id NOT NULL, folder INTEGER NOT NULL, uid INTEGER NOT NULL,
       modseq INTEGER NOT NULL, flags INTEGER NOT NULL, keywords TEXT, expunged INTEGER NOT NULL, expunged_at INTEGER NOT NULL,
       thread INTEGER NOT NULL, received INTEGER NOT NULL, size INTEGER NOT NULL, attachment INTEGER NOT NULL,
-      date INTEGER, content INTEGER, blob NOT NULL, header_id TEXT, subject TEXT, sender TEXT, recipients TEXT, snippet TEXT);
+      date INTEGER, content INTEGER, header_id TEXT, subject TEXT, sender TEXT, recipients TEXT, snippet TEXT);
     CREATE UNIQUE INDEX message_id ON message (mailbox, id);
     CREATE TABLE vanished (
       mailbox INTEGER NOT NULL, folder INTEGER NOT NULL, modseq INTEGER NOT NULL, uid INTEGER NOT NULL,
@@ -268,7 +258,6 @@ export class SqliteMailbox implements MailboxStore {
           summary.hasAttachment ? 1 : 0,
           summary.date,
           summary.position === message.order ? null : summary.position,
-          packHex(summary.blobId),
           summary.messageIdHeader || null,
           summary.subject || null,
           packAddresses(summary.from),
@@ -289,7 +278,7 @@ function prepareWrites({ db }: ViewFile) {
     putThread: db.prepare('INSERT OR REPLACE INTO thread_key VALUES (?, ?, ?)'),
     addVanished: db.prepare('INSERT INTO vanished VALUES (?, ?, ?, ?)'),
     addMessage: db.prepare(
-      'INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     setMessage: db.prepare(
       `UPDATE message SET folder = ?, uid = ?, modseq = ?, flags = ?, keywords = ?, expunged = ?, expunged_at = ?
@@ -300,7 +289,7 @@ function prepareWrites({ db }: ViewFile) {
 
 export const MAILBOX = 'SELECT number, revision, messages, bytes FROM mailbox WHERE account = ?'
 export const STATE = 'position, id, folder, uid, modseq, flags, keywords, expunged, expunged_at, thread, received, size'
-export const SUMMARY = 'subject, sender, recipients, date, snippet, attachment, blob, header_id, content'
+export const SUMMARY = 'subject, sender, recipients, date, snippet, attachment, header_id, content'
 
 /** Folders and aliases of the mailbox in `row`, the answer to `MAILBOX`. */
 export function loadMailbox(queries: Queries, row: Cells): MailboxState {
@@ -368,9 +357,8 @@ export function messageSummary(row: Cells, order: number, at = 0): MessageSummar
     date: row[at + 3] as number | null,
     snippet: (row[at + 4] as string | null) ?? '',
     hasAttachment: row[at + 5] === 1,
-    blobId: unpackHex(row[at + 6]),
-    messageIdHeader: (row[at + 7] as string | null) ?? '',
-    position: (row[at + 8] as number | null) ?? order,
+    messageIdHeader: (row[at + 6] as string | null) ?? '',
+    position: (row[at + 7] as number | null) ?? order,
   }
 }
 
@@ -420,7 +408,7 @@ export function mailboxDigest(queries: Queries): string {
   }
   const messages = queries.prepare(`SELECT ${STATE}, ${SUMMARY}, mailbox FROM message ORDER BY position`)
   for (const row of messages.iterate()) {
-    const mailbox = byNumber.get(Number(row[21]))
+    const mailbox = byNumber.get(Number(row[20]))
     if (mailbox === undefined) continue
     const message = messageState(row)
     settle(mailbox.state, message)
