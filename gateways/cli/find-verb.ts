@@ -7,9 +7,9 @@ export function findVerb(
   argv: readonly string[],
 ): { readonly name: string; readonly rest: readonly string[] } | undefined {
   const two = argv.slice(0, 2).join(' ')
-  if (two in VERBS) return { name: two, rest: argv.slice(2) }
+  if (Object.hasOwn(VERBS, two)) return { name: two, rest: argv.slice(2) }
   const [one] = argv
-  return one !== undefined && one in VERBS ? { name: one, rest: argv.slice(1) } : undefined
+  return one !== undefined && Object.hasOwn(VERBS, one) ? { name: one, rest: argv.slice(1) } : undefined
 }
 
 /** Whether the words ask for nothing that a data folder or a server has: such a verb is run by `runAlone` of run.ts. */

@@ -62,7 +62,7 @@ export async function runAlone(
   argv: readonly string[],
   io: CliIo,
 ): Promise<0 | 1 | 2> {
-  return guarded(name, io, () => verifyFile(tools, argv, io))
+  return guarded(name, io, (safe) => verifyFile(tools, argv, safe))
 }
 
 /** Answers the exit code: 0 done, 1 refused or failed with one sentence on stderr, 2 wrong usage. */
@@ -72,12 +72,24 @@ export async function runVerb(
   argv: readonly string[],
   io: CliIo,
 ): Promise<0 | 1 | 2> {
-  return guarded(name, io, () => (RUN[name] as Verb)(services, argv, io))
+  return guarded(name, io, (safe) => (RUN[name] as Verb)(services, argv, safe))
 }
 
-async function guarded(name: string, io: CliIo, run: () => Promise<void>): Promise<0 | 1 | 2> {
+/** Mail must not reach a terminal's controls, whichever verb prints it. What this makes of one is also right inside JSON. */
+const visible = (text: string): string =>
+  text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+async function guarded(name: string, terminal: CliIo, run: (io: CliIo) => Promise<void>): Promise<0 | 1 | 2> {
+  const io: CliIo = {
+    ...terminal,
+    out: (text) => terminal.out(visible(text)),
+    err: (text) => terminal.err(visible(text)),
+  }
   try {
-    await run()
+    await run(io)
     return 0
   } catch (error) {
     io.progress(null)

@@ -12,6 +12,8 @@ const IDLE_MS = 30_000
 const MAX_TRAVELLERS = 4
 
 let travelling = 0
+/** Those that nobody asks just now, the longest resting first: they make room for new ones. */
+const resting = new Set<Worker>()
 
 export class TooManyTravellers extends Error {
   readonly code = 'busy'
@@ -22,7 +24,12 @@ export class TooManyTravellers extends Error {
 
 /** The mailbox as it was; its queries answer from a thread that ends by itself when they stop coming. */
 export async function travel(source: SourceConfig, account: AccountId, moment: Moment): Promise<MailboxMoment> {
-  if (travelling >= MAX_TRAVELLERS) throw new TooManyTravellers()
+  while (travelling >= MAX_TRAVELLERS) {
+    const [oldest] = resting
+    if (!oldest) throw new TooManyTravellers()
+    resting.delete(oldest)
+    await oldest.terminate()
+  }
   travelling++
   const request: TravelRequest = { source, account, moment }
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
@@ -37,6 +44,7 @@ export async function travel(source: SourceConfig, account: AccountId, moment: M
   const rest = () => {
     clearTimeout(idle)
     idle = setTimeout(() => void worker.terminate(), IDLE_MS).unref()
+    resting.add(worker)
   }
   const end = (error: Error) => {
     for (const { reject } of waiting.values()) reject(error)
@@ -45,6 +53,7 @@ export async function travel(source: SourceConfig, account: AccountId, moment: M
   worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))))
   worker.once('exit', () => {
     travelling--
+    resting.delete(worker)
     clearTimeout(idle)
     end(new Error('This look into the past was let go: ask again.'))
   })
@@ -53,7 +62,8 @@ export async function travel(source: SourceConfig, account: AccountId, moment: M
     waiting.delete(reply.seq)
     if ('error' in reply) waiter?.reject(new Error(reply.error))
     else waiter?.resolve(reply.value)
-    if (waiting.size === 0) worker.unref()
+    if (waiting.size > 0) return
+    worker.unref()
     rest()
   })
   const answer = () =>
@@ -67,6 +77,7 @@ export async function travel(source: SourceConfig, account: AccountId, moment: M
       if (typeof method !== 'string' || method === 'then') return undefined
       return (...args: readonly unknown[]) => {
         clearTimeout(idle)
+        resting.delete(worker)
         seq++
         const answered = answer()
         worker.postMessage({ seq, method, args })
