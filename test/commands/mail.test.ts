@@ -325,14 +325,12 @@ describe('toMessageContent', () => {
   const address: fc.Arbitrary<MailAddress> = fc.record({ address: wild, name: wild, group: wild })
   const addresses = fc.oneof(
     fc.array(address, { maxLength: 3 }),
-    fc
-      .integer({ min: 1, max: 1000 })
-      .map((n) =>
-        Array.from({ length: n }, (_, i) => ({
-          name: `Näme ${i} ${'n'.repeat(i % 90)}`,
-          address: `address${i}@example.test`,
-        })),
-      ),
+    fc.integer({ min: 1, max: 1000 }).map((n) =>
+      Array.from({ length: n }, (_, i) => ({
+        name: `Näme ${i} ${'n'.repeat(i % 90)}`,
+        address: `address${i}@example.test`,
+      })),
+    ),
   )
   const leaf = (type: string): MimePart => ({
     type,
