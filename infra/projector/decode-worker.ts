@@ -12,6 +12,8 @@ const port = parentPort
 if (port === null) throw new Error('This file is the entry of a worker thread.')
 const source = await openEventSource(workerData as SourceConfig)
 let stop: AbortController | undefined
+/** Events opened in one go. */
+const OPENED = 500
 let credit = 0
 let more: (() => void) | undefined
 
@@ -22,15 +24,28 @@ async function read(
   const own = new AbortController()
   stop = own
   credit = options.ahead
-  for await (const batch of source.subscribe({ ...options, signal: own.signal })) {
+  // Opened events are many times larger than packed ones: few at a time are opened, and many are sent at once.
+  let events: PackedEvent[] = []
+  let places: number[] = []
+  const batchSize = Math.min(OPENED, options.batchSize)
+  for await (const batch of source.subscribe({ ...options, batchSize, signal: own.signal })) {
+    for (const event of batch.events) {
+      events.push(pack(event))
+      places.push(Number(event.revision), Number(event.position))
+    }
+    if (events.length < options.batchSize && !batch.caughtUp) continue
+    const { position, caughtUp } = batch
+    const packed = JSON.stringify(events)
     const message: DecodedBatch = {
       subscription,
-      events: JSON.stringify(batch.events.map(pack)),
-      places: Float64Array.from(batch.events.flatMap((event) => [Number(event.revision), Number(event.position)])),
-      position: batch.position,
-      caughtUp: batch.caughtUp,
+      events: packed,
+      places: Float64Array.from(places),
+      position,
+      caughtUp,
     }
     port?.postMessage(message)
+    events = []
+    places = []
     // Only so many batches lie between the threads: memory stays bounded.
     credit--
     while (credit <= 0 && !own.signal.aborted) {
