@@ -111,7 +111,11 @@ async function writeStreams(
   ])
 }
 
-async function claimedBy({ journal, keyring }: AccountPorts, address: string): Promise<AccountId | undefined> {
+/** The account that an address was claimed for, whatever became of it; undefined when nobody did or its key is gone. */
+export async function claimedBy(
+  { journal, keyring }: Pick<AccountPorts, 'journal' | 'keyring'>,
+  address: string,
+): Promise<AccountId | undefined> {
   for await (const event of journal.readStream(addressStream(keyring.nameHash(address)), { limit: 1 })) {
     if (!('redacted' in event) && event.type === 'AddressClaimed') return event.data.accountId
   }

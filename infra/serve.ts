@@ -209,9 +209,14 @@ function startSender(everpost: Everpost): { stop(): void } {
     for (const { row } of await projectors.submissions.pendingSubmissions({ first: 1000 })) {
       const local = row.recipients.some(({ accountId, state }) => accountId !== null && state === 'pending')
       if (stopped || !local || row.sendAt > now) continue
-      const [event] = await journal.readPositions([row.position])
-      if (!event || isRedacted(event) || event.type !== 'MessageSubmitted') continue
-      await deliverLocally(journal, row.id, readMail(await blobs.read(event.data.blob)))
+      try {
+        const [event] = await journal.readPositions([row.position])
+        if (!event || isRedacted(event) || event.type !== 'MessageSubmitted') continue
+        await deliverLocally(journal, row.id, readMail(await blobs.read(event.data.blob)))
+      } catch (error) {
+        // One that cannot go must not keep the others waiting.
+        if (!stopped) logLine('sending waits', { submission: row.id, error: String(error) })
+      }
     }
   }
   const run = () => {

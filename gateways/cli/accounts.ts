@@ -2,10 +2,11 @@
 import { changeAccount, eraseAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { newId } from '../../commands/identity.ts'
-import { addAddress, addDomain, openAccount } from '../../commands/open-account.ts'
+import { addAddress, addDomain, claimedBy, openAccount } from '../../commands/open-account.ts'
 import { hashPassword, newSecret, passwordProblem } from '../../commands/passwords.ts'
 import type { AccountCommand, AccountRole } from '../../domain/account/account.ts'
 import type { AccountId } from '../../domain/log.ts'
+import { normalizeAddress, ownAddress } from '../../domain/mail/address.ts'
 import { accountNamed, parse, printJson, printTable, size, words } from './arguments.ts'
 import { type CliIo, CliRefusal, type CliServices, CliUsage } from './services.ts'
 
@@ -137,7 +138,7 @@ export async function accountHold(services: CliServices, argv: readonly string[]
 export async function accountErase(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
   const { values, positionals } = parse(argv, { yes: { type: 'boolean' }, ...JSON_OPTION })
   const [address = ''] = words(positionals, ['ADDRESS'])
-  const account = await accountNamed(services, address)
+  const account = (await unfinishedErasure(services, address)) ?? (await accountNamed(services, address))
   if (!values.yes) {
     throw new CliRefusal(
       `Erasing destroys the key of ${account.address}: its mail can never be read again, here or in any backup. If that is meant, add --yes.`,
@@ -149,6 +150,15 @@ export async function accountErase(services: CliServices, argv: readonly string[
   await services.settle()
   if (values.json) return printJson(io, { id: account.id, erased: true })
   io.out(`${account.address} is erased.\n`)
+}
+
+/** An account that is erased but whose key is still there: a crash came in between, and the same call again must finish. */
+async function unfinishedErasure(services: CliServices, text: string) {
+  const normal = normalizeAddress(text)
+  const address = normal && ownAddress(normal.address)
+  const id = address && (await claimedBy(services, address))
+  const account = id ? await services.directory.account(id) : undefined
+  return id && address && account?.erased ? { id, address } : undefined
 }
 
 export async function domainAdd(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { changeAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
@@ -166,6 +167,19 @@ describe('accounts', () => {
       const ran = await run(['account', 'password', 'kim@example.test', '--password-stdin'], { stdin: password })
       assert.deepEqual([ran.code, words.test(ran.err)], [1, true])
     }
+  })
+
+  it('are erased to the end when a crash came between the event and the key', async (t) => {
+    const { run, ok, everpost } = await open(t)
+    await ok('account', 'add', 'kim@example.test')
+    const id = (await everpost.services.directory.resolve('kim@example.test'))?.accountId ?? ''
+    await changeAccount(everpost.journal, contextOf('cli', 'cli'), id, { type: 'EraseAccount' })
+    await everpost.services.settle()
+    assert.ok(everpost.keyring.dataKey(id))
+    assert.equal((await run(['account', 'erase', 'kim@example.test'])).code, 1)
+    await ok('account', 'erase', 'kim@example.test', '--yes')
+    assert.equal(everpost.keyring.dataKey(id), undefined)
+    assert.equal((await run(['account', 'erase', 'kim@example.test', '--yes'])).code, 1, 'and then it is gone')
   })
 
   it('get passwords and tokens', async (t) => {
