@@ -30,8 +30,11 @@ export function toMessageContent(mail: MailContent, blob: BlobRef): MessageConte
 }
 
 /** Most mail is far from the budget: one part behind a short header needs no measuring. */
-const isPlain = ({ root, attachments }: MailContent): boolean =>
-  root.bodyStart <= PLAIN_HEADER && !root.parts && !root.message && attachments.length <= 1
+function isPlain({ root, envelope, attachments }: MailContent): boolean {
+  const { to, cc, bcc, references } = envelope
+  const few = to.length + cc.length + bcc.length + references.length <= 40 && attachments.length <= 1
+  return root.bodyStart <= PLAIN_HEADER && few && !root.parts && !root.message
+}
 
 const fits = (content: MessageContent) => sizeOf({ ...content, text: '' }) <= HEAD_BUDGET
 
