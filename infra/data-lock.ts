@@ -8,6 +8,9 @@ export interface DataLock {
   release(): void
 }
 
+/** A handle that nobody refers to is collected, and its lock with it: these are kept whatever their owner does. */
+const locks = new Set<DatabaseSync>()
+
 /** Throws 'locked' when another process has the folder, 'read-only' when it cannot be written. */
 export function lockData(path: string): DataLock {
   let db: DatabaseSync | undefined
@@ -34,5 +37,11 @@ export function lockData(path: string): DataLock {
     )
   }
   const held = db
-  return { release: () => held.close() }
+  locks.add(held)
+  return {
+    release: () => {
+      locks.delete(held)
+      held.close()
+    },
+  }
 }

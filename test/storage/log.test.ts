@@ -233,10 +233,11 @@ describe('one process for each data folder', () => {
   })
   it('releases the lock of a thread or process that dies', async (t) => {
     const data = temporaryFolder(t)
-    const source = `import { lockData } from ${JSON.stringify(new URL('../../infra/data-lock.ts', import.meta.url).href)}; lockData(${JSON.stringify(join(data, 'lock.sqlite'))}); process.stdout.write('locked\\n'); setInterval(() => {}, 1000)`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    const source = `import { lockData } from ${JSON.stringify(new URL('../../infra/data-lock.ts', import.meta.url).href)}; lockData(${JSON.stringify(join(data, 'lock.sqlite'))}); globalThis.gc(); setTimeout(() => process.stdout.write('locked\\n'), 20); setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', source], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    t.after(() => child.kill('SIGKILL'))
     await new Promise((resolve) => child.stdout.once('data', resolve))
     assert.throws(() => lockData(join(data, 'lock.sqlite')), failsWith('locked'))
     const ended = new Promise((resolve) => child.once('exit', resolve))

@@ -46,14 +46,16 @@ export function startServer(
     cwd: data,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const ports: Record<string, number> = {}
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text
   })
   return new Promise((resolve, reject) => {
-    void ended.then(() => reject(new Error(`The server ended before it was ready:\n${errors}`)))
+    void ended.then(() =>
+      reject(new Error(`The server ended before it was ready, ${child.signalCode ?? child.exitCode}:\n${errors}`)),
+    )
     createInterface({ input: child.stdout }).on('line', (line) => {
       const port = /^ {2}(\w+) +\S+:(\d+)$/.exec(line)
       if (port) ports[port[1] as string] = Number(port[2])
