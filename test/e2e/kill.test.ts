@@ -8,13 +8,14 @@ import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { openEmbedded } from '../../infra/embedded.ts'
 import { temporaryFolder } from '../support/folders.ts'
-import { type ServerProcess, startServer } from '../support/server.ts'
+import { startServer } from '../support/server.ts'
 import { SmtpClient } from '../support/smtp-client.ts'
 
 const ROUNDS = 50
 /** Data folders that are hammered at the same time, one for each core. */
 const LANES = 2
 const VIEWS = ['mailbox', 'directory', 'submissions', 'timeline', 'search']
+const ROLES = ['--role', 'smtp,projector']
 const PEOPLE = ['ann', 'bob', 'cid', 'dan']
 
 /** A seeded generator (mulberry32): the same instants every time. */
@@ -34,8 +35,14 @@ interface Sent {
 }
 
 /** Sends until the connection breaks: small messages, now and then a large one or one for two people. */
-async function load(server: ServerProcess, name: string, sent: Sent, next: () => number): Promise<void> {
-  const client = await SmtpClient.ready(server.ports['smtp'] ?? 0).catch(() => undefined)
+async function load(
+  port: number,
+  name: string,
+  sent: Sent,
+  next: () => number,
+  acknowledged: () => void,
+): Promise<void> {
+  const client = await SmtpClient.ready(port).catch(() => undefined)
   for (let i = 0; client; i++) {
     const id = `${name}-${i}@kill.test`
     const first = PEOPLE[Math.floor(next() * PEOPLE.length)] as string
@@ -51,18 +58,37 @@ async function load(server: ServerProcess, name: string, sent: Sent, next: () =>
     if (reply.code === 0) return
     assert.equal(reply.code, 250, reply.text)
     sent.acknowledged.set(id, to)
+    acknowledged()
   }
 }
 
+/** Each round dies some milliseconds after some message was acknowledged; every sixth dies while it starts. */
 async function lane(data: string, seed: number): Promise<{ sent: Sent; readyAfter: number[] }> {
   const next = random(seed)
   const sent: Sent = { acknowledged: new Map(), attempted: new Set() }
   const readyAfter: number[] = []
   for (let round = 0; round < ROUNDS / LANES; round++) {
-    const server = await startServer(data, {}, ['--role', 'smtp,projector'])
+    if (round % 6 === 5) {
+      const wait = 100 + next() * 700
+      const start = startServer(data, {}, ROLES, (child) => void setTimeout(() => child.kill('SIGKILL'), wait))
+      await start.then(
+        (server) => server.end('SIGKILL'),
+        (error: Error) => assert.match(error.message, /SIGKILL:\n$/),
+      )
+      continue
+    }
+    const server = await startServer(data, {}, ROLES)
     readyAfter.push(server.readyAfter)
-    const clients = Array.from({ length: 6 }, (_, i) => load(server, `${seed}-${round}-${i}`, sent, next))
-    await new Promise((resolve) => setTimeout(resolve, 30 + next() * 300))
+    let left = 1 + Math.floor(next() * 60)
+    const enough = Promise.withResolvers<void>()
+    const acknowledged = () => {
+      if (--left === 0) enough.resolve()
+    }
+    const clients = Array.from({ length: 6 }, (_, i) =>
+      load(server.ports['smtp'] ?? 0, `${seed}-${round}-${i}`, sent, next, acknowledged),
+    )
+    await Promise.race([enough.promise, Promise.all(clients)])
+    await new Promise((resolve) => setTimeout(resolve, next() * 30))
     await server.end('SIGKILL')
     await Promise.all(clients)
     assert.doesNotMatch(server.errors(), /Error:|unhandled|\bat .*\.ts:/i)

@@ -39,6 +39,7 @@ export function startServer(
   data: string,
   env: Readonly<Record<string, string>> = {},
   words: readonly string[] = [],
+  begun: (child: ChildProcess) => void = () => undefined,
 ): Promise<ServerProcess> {
   const started = performance.now()
   const child = spawn(process.execPath, [EVERPOST, 'serve', '--data', data, ...words], {
@@ -46,6 +47,7 @@ export function startServer(
     cwd: data,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  begun(child)
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const ports: Record<string, number> = {}
   let errors = ''
