@@ -36,8 +36,8 @@ export interface Everpost {
 }
 
 /** Under load many messages share a transaction of the views; a lone one is shown at once. */
-const VIEWS_EVERY_MS = 4
-const SEARCH_EVERY_MS = 100
+const VIEWS_WAKE = { calmMs: 2, busyMs: 25 }
+const SEARCH_WAKE = { calmMs: 50, busyMs: 500 }
 
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search', 'tree'] as const
 
@@ -76,8 +76,8 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     opened.push(projectors)
     const search = await SearchThreads.start({ data: config.data, source: sourceConfig, blobs: paths.blobs })
     opened.push(search)
-    const wakeViews = throttled(VIEWS_EVERY_MS, (head: bigint) => projectors.poke(head))
-    const wakeSearch = throttled(SEARCH_EVERY_MS, (head: bigint) => search.poke(head))
+    const wakeViews = throttled(VIEWS_WAKE, (head: bigint) => projectors.poke(head))
+    const wakeSearch = throttled(SEARCH_WAKE, (head: bigint) => search.poke(head))
     opened.push({ close: () => [wakeViews, wakeSearch].forEach((wake) => void wake.cancel()) })
     storage.onCommit((head) => {
       wakeViews(head)
