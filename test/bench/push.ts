@@ -1,158 +1,134 @@
-// Push, the HTTP side: from "the arrival is durable" to the subscription's message at a client in another process, at 100 messages a
-// second to one of 50 accounts, each with a subscription open. SMTP's part comes before: its 250 is the moment that is measured from.
-import { fork } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+// push: from SMTP's 250 to the subscription's message over a WebSocket, at 100 messages a second.
+import { connect } from 'node:net'
 import { WebSocket } from 'ws'
-import { changeAccount } from '../../commands/change-account.ts'
-import { contextOf } from '../../commands/context.ts'
-import { newId } from '../../commands/identity.ts'
-import { openAccount } from '../../commands/open-account.ts'
-import { newSecret } from '../../commands/passwords.ts'
-import { receiveMail } from '../../commands/receive-mail.ts'
-import { composeMail } from '../../domain/mail/compose.ts'
-import { readMail } from '../../domain/mail/read.ts'
-import { createWebGateway } from '../../gateways/web/gateway.ts'
-import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
-import { webDependencies } from '../support/web-server.ts'
+import { benchFolder, median, pause, percentile, report, startBenchServer } from './support.ts'
 
-const MESSAGES = Number(process.env['MESSAGES'] ?? 2000)
-const RATE = Number(process.env['RATE'] ?? 100)
-const ACCOUNTS = 50
+const ROUNDS = Number(process.argv[2] ?? 3)
+const PER_SECOND = 100
+const MESSAGES = 1000
+const ACCOUNTS = 10
 
-const clock = () => performance.timeOrigin + performance.now()
-
-interface Ready {
-  readonly port: number
-  readonly tokens: readonly string[]
-}
-interface Sent {
-  /** Subject -> when it was durable. */
-  readonly durable: Readonly<Record<string, number>>
-}
-
-async function serve(): Promise<void> {
-  const data = process.argv[3] ?? ''
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
-  const { journal, blobs, services, config } = everpost
-  const people: { id: string; address: string }[] = []
-  const tokens: string[] = []
-  for (let i = 0; i < ACCOUNTS; i++) {
-    const address = `person${i}@${config.domain}`
-    const opened = await openAccount(services, contextOf('system', 'system'), { address })
-    if (!opened.ok) throw new Error(opened.refusal.message)
-    const { secret, hash } = newSecret()
-    const command = { type: 'AddAppPassword' as const, appPasswordId: newId(), label: 'bench', hash }
-    await changeAccount(journal, contextOf(opened.accountId, 'cli'), opened.accountId, command)
-    people.push({ id: opened.accountId, address })
-    tokens.push(`ep_${opened.accountId}_${secret}`)
+/** A minimal SMTP client: one message, answers the moment of its 250. */
+class Sender {
+  readonly #socket
+  #text = ''
+  #waiting: ((line: string) => void) | undefined
+  constructor(port: number) {
+    this.#socket = connect(port, '127.0.0.1').setEncoding('utf8').setNoDelay(true)
+    this.#socket.on('data', (chunk) => {
+      this.#text += chunk
+      const end = /^\d{3} .*\r\n/m.exec(this.#text)
+      if (!end) return
+      this.#text = ''
+      this.#waiting?.(end[0])
+    })
   }
-  await services.settle()
-  const gateway = await createWebGateway(webDependencies(everpost, [], data))
-  const port = await gateway.listen({ host: '127.0.0.1', port: 0 })
-  process.once('message', async () => {
-    const durable: Record<string, number> = {}
-    const started = performance.now()
-    const under: Promise<void>[] = []
-    for (let n = 0; n < MESSAGES; n++) {
-      const wait = started + (n * 1000) / RATE - performance.now()
-      if (wait > 0) await pause(wait)
-      const person = people[n % ACCOUNTS] as { id: string; address: string }
-      const subject = `push ${n}`
-      const raw = composeMail({
-        from: { name: 'Kim', address: 'kim@elsewhere.example' },
-        to: [person],
-        subject,
-        text: 'word '.repeat(1800),
-        messageId: `${n}@elsewhere.example`,
-        date: Date.now(),
-      })
-      const arrive = async () => {
-        await receiveMail(journal, contextOf('smtp', 'smtp'), {
-          intakeId: newId(),
-          mailFrom: 'kim@elsewhere.example',
-          recipients: [{ accountId: person.id, address: person.address }],
-          blob: await blobs.put(raw),
-          mail: readMail(raw),
-        })
-        durable[subject] = clock()
+
+  #answer(): Promise<string> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve
+    })
+  }
+
+  async open(): Promise<void> {
+    await this.#answer()
+    await this.#say('EHLO bench.test')
+  }
+
+  async #say(line: string): Promise<string> {
+    const answer = this.#answer()
+    this.#socket.write(`${line}\r\n`)
+    return answer
+  }
+
+  async send(to: string, subject: string): Promise<number> {
+    await this.#say('MAIL FROM:<bench@load.test>')
+    await this.#say(`RCPT TO:<${to}>`)
+    await this.#say('DATA')
+    const said = await this.#say(
+      `From: bench@load.test\r\nTo: ${to}\r\nSubject: ${subject}\r\n\r\n${'A line of the message.\r\n'.repeat(40)}.`,
+    )
+    if (!said.startsWith('250')) throw new Error(said)
+    return performance.now()
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}
+
+async function subscribe(
+  url: string,
+  token: string,
+  onSubject: (subject: string, at: number) => void,
+): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
+  const ready = new Promise<void>((resolve) => {
+    socket.on('message', (data) => {
+      const at = performance.now()
+      const message = JSON.parse(String(data))
+      if (message.type === 'connection_ack') {
+        const query = 'subscription { mailboxChanged { revision messages { id subject } } }'
+        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }))
+        resolve()
       }
-      under.push(arrive())
-    }
-    await Promise.all(under)
-    process.send?.({ durable } satisfies Sent)
-    process.once('message', async () => {
-      await gateway.close()
-      await everpost.close()
-      process.exit(0)
+      if (message.type === 'ping') socket.send(JSON.stringify({ type: 'pong' }))
+      for (const { subject } of message.payload?.data?.mailboxChanged?.messages ?? []) onSubject(subject, at)
     })
   })
-  process.send?.({ port, tokens } satisfies Ready)
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { token } }))
+  await ready
+  return socket
 }
 
-async function main(): Promise<void> {
-  const data = mkdtempSync(join(tmpdir(), 'everpost-bench-'))
-  const server = fork(import.meta.filename, ['server', data])
-  const said = <T>() => new Promise<T>((resolve) => server.once('message', (message) => resolve(message as T)))
-  try {
-    const { port, tokens } = await said<Ready>()
-    const arrived: Record<string, number> = {}
-    let count = 0
-    let all: (() => void) | undefined
-    const sockets = await Promise.all(
-      tokens.map(
-        (token) =>
-          new Promise<WebSocket>((resolve) => {
-            const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, 'graphql-transport-ws')
-            socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload: { token } })))
-            socket.on('message', (data) => {
-              const at = clock()
-              const message = JSON.parse(String(data))
-              if (message.type === 'connection_ack') {
-                const query =
-                  'subscription { mailboxChanged { revision type messages { id subject from { name address } receivedAt flags snippet } folders { id total unread } } }'
-                socket.send(JSON.stringify({ type: 'subscribe', id: '1', payload: { query } }))
-                resolve(socket)
-              }
-              for (const { subject } of message.payload?.data?.mailboxChanged.messages ?? []) {
-                if (arrived[subject] === undefined && ++count === MESSAGES) all?.()
-                arrived[subject] ??= at
-              }
-            })
-          }),
-      ),
-    )
+const folder = benchFolder('push')
+const p50s: number[] = []
+const p99s: number[] = []
+try {
+  for (let round = 0; round < ROUNDS; round++) {
+    const server = await startBenchServer(`${folder.path}/${round}`)
+    const seen = new Map<string, number>()
+    const sockets: WebSocket[] = []
+    for (let i = 0; i < ACCOUNTS; i++) {
+      await server.cli('account', 'add', `user${i}@example.test`)
+      const token = (await server.cli('token', 'create', `user${i}@example.test`)).trim()
+      sockets.push(await subscribe(server.url, token, (subject, at) => seen.has(subject) || seen.set(subject, at)))
+    }
     await pause(500)
-    const everything = new Promise<void>((resolve) => {
-      all = resolve
+    const senders = Array.from({ length: ACCOUNTS }, () => new Sender(server.ports['smtp'] ?? 0))
+    await Promise.all(senders.map((sender) => sender.open()))
+    const acknowledged = new Map<string, number>()
+    const started = performance.now()
+    const sending = senders.map(async (sender, s) => {
+      for (let i = s; i < MESSAGES; i += ACCOUNTS) {
+        await pause(Math.max(0, started + (i * 1000) / PER_SECOND - performance.now()))
+        acknowledged.set(`push ${i}`, await sender.send(`user${s}@example.test`, `push ${i}`))
+      }
     })
-    server.send('go')
-    const { durable } = await said<Sent>()
-    await everything
-    const times = Object.entries(durable)
-      .map(([subject, at]) => Math.max(0, (arrived[subject] ?? Number.POSITIVE_INFINITY) - at))
+    await Promise.all(sending)
+    for (let wait = 0; seen.size < MESSAGES && wait < 500; wait++) await pause(10)
+    if (seen.size < MESSAGES) throw new Error(`Only ${seen.size} of ${MESSAGES} were pushed`)
+    const latencies = [...acknowledged]
+      .map(([subject, at]) => Math.max(0, (seen.get(subject) ?? Number.NaN) - at))
       .sort((a, b) => a - b)
-    const at = (share: number) => Math.round((times[Math.floor(times.length * share)] ?? 0) * 100) / 100
-    console.log(
-      JSON.stringify({
-        bench: 'push',
-        metric: 'durable_to_client',
-        value: at(0.5),
-        unit: 'ms',
-        n: times.length,
-        p50: at(0.5),
-        p99: at(0.99),
-      }),
-    )
-    for (const socket of sockets) socket.terminate()
-  } finally {
-    server.send('stop')
-    await new Promise((resolve) => server.once('exit', resolve))
-    rmSync(data, { recursive: true, force: true })
+    p50s.push(percentile(latencies, 0.5))
+    p99s.push(percentile(latencies, 0.99))
+    for (const sender of senders) sender.close()
+    for (const socket of sockets) socket.close()
+    await server.stop()
   }
+  report({
+    bench: 'push',
+    metric: 'smtp_250_to_subscription',
+    value: median(p50s),
+    unit: 'ms',
+    n: MESSAGES * ROUNDS,
+    p50: median(p50s),
+    p99: median(p99s),
+    target_p50: 15,
+    target_p99: 60,
+  })
+} finally {
+  folder.remove()
 }
-
-await (process.argv[2] === 'server' ? serve() : main())
