@@ -84,7 +84,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
 }
 
 async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record<string, SmtpListener>> {
-  const { config, services, projectors } = everpost
+  const { config, projectors } = everpost
   const deps: SmtpDependencies = {
     journal: everpost.journal,
     blobs: everpost.blobs,
@@ -122,7 +122,6 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     if (!inRole || port === 'off') continue
     listeners[name] = await listening(name, port, () => listenSmtp(deps, { ...base, ...kind, port }))
   }
-  void services
   return listeners
 }
 

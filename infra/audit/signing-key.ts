@@ -1,20 +1,10 @@
 // The Ed25519 key that signs tree heads: one line in a file of mode 0600 beside the keyring, in the form in which signed-note tools
 // keep private keys: PRIVATE+KEY+NAME+HASH+BASE64(0x01 || seed).
 import { createPrivateKey, createPublicKey, hash, type KeyObject, randomBytes, sign, verify } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import { formatKey, formatNote, isKeyName, keyHashOf, type NoteKey } from '../../domain/audit/checkpoint.ts'
 import type { Sha256 } from '../../domain/audit/merkle.ts'
+import { writeSecretFile } from '../adapters/keyring/secret-file.ts'
 
 export const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
 
@@ -65,14 +55,7 @@ export function readSigner(text: string): Signer {
 /** Reads the key, making it under `name` when there is none yet. Whole or not at all: a kill leaves no half key. */
 export function signerFromFile(path: string, name: string): Signer {
   if (!existsSync(path)) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const fresh = `${path}.new`
-    rmSync(fresh, { force: true })
-    const file = openSync(fresh, 'wx', 0o600)
-    writeSync(file, newSigner(name).text)
-    fsyncSync(file)
-    closeSync(file)
-    renameSync(fresh, path)
+    writeSecretFile(path, newSigner(name).text)
   }
   try {
     return readSigner(readFileSync(path, 'utf8'))

@@ -1,19 +1,10 @@
 // Data keys in a SQLite file of their own, each wrapped by a master key. Neither file is part of the log or of its backups.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Keyring } from '../../../commands/ports/keyring.ts'
+import { writeSecretFile } from './secret-file.ts'
 
 const CACHED_KEYS = 100_000
 const SYSTEM = 'system'
@@ -36,15 +27,7 @@ export function masterKeyFromFile(path: string, mayCreate: boolean): Uint8Array 
         `The master key ${path} is missing: put it back, nothing can be read without it`,
       )
     }
-    mkdirSync(dirname(path), { recursive: true })
-    // Whole or not at all: a kill must not leave an empty key behind.
-    const fresh = `${path}.new`
-    rmSync(fresh, { force: true })
-    const fd = openSync(fresh, 'wx', 0o600)
-    writeSync(fd, `${randomBytes(32).toString('base64')}\n`)
-    fsyncSync(fd)
-    closeSync(fd)
-    renameSync(fresh, path)
+    writeSecretFile(path, `${randomBytes(32).toString('base64')}\n`)
   }
   const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64')
   if (key.length !== 32) throw new KeyringError('wrong-master-key', `The master key ${path} is not 32 bytes of base64`)
