@@ -4,6 +4,10 @@ import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { normalizeAddress } from '../domain/mail/address.ts'
+import { type DeliverySettings, type DnsSettings, deliverySettings, dnsSettings } from './delivery-settings.ts'
+import { ConfigError, flag, known, number, section, text } from './setting-values.ts'
+
+export { ConfigError } from './setting-values.ts'
 
 export const ROLES = ['smtp', 'submission', 'imap', 'pop3', 'web', 'delivery', 'projector'] as const
 export type Role = (typeof ROLES)[number]
@@ -29,13 +33,10 @@ export interface Config {
   readonly masterKey?: string
   /** Where people reach the web app from outside, for links. */
   readonly publicUrl?: string
-}
-
-export class ConfigError extends Error {
-  constructor(key: string, reason: string) {
-    super(`Setting ${key}: ${reason}`)
-    this.name = 'ConfigError'
-  }
+  readonly dns: DnsSettings
+  readonly delivery: DeliverySettings
+  /** Seconds that mail sent in the web app can be taken back; 0 sends at once. */
+  readonly undoSendSeconds: number
 }
 
 const DEFAULT_PORTS: Record<PortName, number> = {
@@ -59,6 +60,9 @@ const SCHEMES: Record<EngineName, readonly string[]> = {
   blobs: ['file:'],
 }
 
+/** Longer than this is scheduled sending. */
+const MAX_UNDO_SECONDS = 600
+
 const KNOWN_KEYS = [
   'data',
   'host',
@@ -70,6 +74,9 @@ const KNOWN_KEYS = [
   'tls',
   'masterKey',
   'publicUrl',
+  'dns',
+  'delivery',
+  'undoSendSeconds',
 ]
 
 export interface ConfigOverrides {
@@ -97,6 +104,14 @@ export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, c
       'insecureLoopbackAuth',
       value('insecureLoopbackAuth', 'EVERPOST_INSECURE_LOOPBACK_AUTH') ?? false,
     ),
+    dns: dnsSettings(file, env),
+    delivery: deliverySettings(file, env),
+    undoSendSeconds: number(
+      'undoSendSeconds',
+      value('undoSendSeconds', 'EVERPOST_UNDO_SEND_SECONDS') ?? 10,
+      0,
+      MAX_UNDO_SECONDS,
+    ),
     ...(tls['key'] || tls['cert'] ? { tls: tlsFiles(tls, cwd) } : {}),
     ...(masterKey === undefined ? {} : { masterKey: masterKeyText(masterKey) }),
     ...(publicUrl === undefined ? {} : { publicUrl: url(publicUrl) }),
@@ -120,12 +135,6 @@ function readFile(name: string | undefined, cwd: string): Record<string, unknown
   for (const key of Object.keys(file))
     if (!KNOWN_KEYS.includes(key)) throw new ConfigError(key, `is not a setting; there are ${KNOWN_KEYS.join(', ')}`)
   return file
-}
-
-function section(file: Record<string, unknown>, key: string): Record<string, unknown> {
-  const found = file[key] ?? {}
-  if (typeof found !== 'object' || Array.isArray(found)) throw new ConfigError(key, 'must be a map')
-  return found as Record<string, unknown>
 }
 
 function ports(file: Record<string, unknown>, env: NodeJS.ProcessEnv): Record<PortName, number | 'off'> {
@@ -160,11 +169,6 @@ function engine(name: EngineName, value: unknown): string {
   )
 }
 
-function known(key: string, file: Record<string, unknown>, names: readonly string[]): void {
-  for (const name of Object.keys(file))
-    if (!names.includes(name)) throw new ConfigError(`${key}.${name}`, `is not one of ${names.join(', ')}`)
-}
-
 function roles(value: unknown): readonly Role[] {
   if (value === undefined) return ROLES
   const names = Array.isArray(value) ? value.map(String) : text('roles', value).split(',')
@@ -173,11 +177,6 @@ function roles(value: unknown): readonly Role[] {
       throw new ConfigError('roles', `${name} is not one of ${ROLES.join(', ')}`)
   }
   return names.map((name) => name.trim() as Role)
-}
-
-function text(key: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new ConfigError(key, `${JSON.stringify(value)} is not a text`)
-  return value
 }
 
 function masterKeyText(value: unknown): string {
@@ -204,12 +203,6 @@ function url(value: unknown): string {
   if (!/^https?:\/\/[^/]+$/.test(address))
     throw new ConfigError('publicUrl', `${address} is not like https://mail.example.org`)
   return address
-}
-
-function flag(key: string, value: unknown): boolean {
-  if (value === true || value === '1' || value === 'true') return true
-  if (value === false || value === '0' || value === 'false' || value === '') return false
-  throw new ConfigError(key, `${JSON.stringify(value)} is not true or false`)
 }
 
 function tlsFiles(tls: Record<string, unknown>, cwd: string): { key: string; cert: string } {

@@ -10,12 +10,14 @@ import { SqliteEventStore } from './adapters/event-store/sqlite.ts'
 import type { SourceConfig } from './adapters/journal/open-source.ts'
 import { SealedJournal } from './adapters/journal/sealed-journal.ts'
 import { FileKeyring, KeyringError, masterKeyFromFile } from './adapters/keyring/file.ts'
+import { DnsResolver } from './adapters/resolver/dns.ts'
 import { SearchThreads } from './adapters/search/search-threads.ts'
 import { StorageThread } from './adapters/storage/storage-thread.ts'
 import { Audit } from './audit/audit.ts'
 import { reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
+import { nameServersOf } from './delivery-settings.ts'
 import { Projectors } from './projector/projectors.ts'
 import { throttled } from './throttle.ts'
 import { travel } from './time-travel/time-travel.ts'
@@ -30,6 +32,7 @@ export interface Everpost {
   readonly search: SearchThreads
   readonly audit: Audit
   readonly cache: MemoryCache
+  readonly resolver: DnsResolver
   readonly sourceConfig: SourceConfig
   readonly services: CliServices
   close(): Promise<void>
@@ -89,6 +92,8 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     )
     opened.push(audit)
     const cache = new MemoryCache()
+    const resolver = new DnsResolver({ servers: nameServersOf(config.dns), validating: config.dns.validating })
+    opened.push(resolver)
     const settle = async () => {
       const head = await events.head()
       if (head !== undefined) await projectors.waitForPosition(head, { timeoutMs: 60_000 })
@@ -142,6 +147,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       search,
       audit,
       cache,
+      resolver,
       sourceConfig,
       services,
       close: closeAll,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { VERBS } from '../../gateways/cli/help.ts'
 import { loadConfig, PORT_NAMES } from '../../infra/config.ts'
+import { DELIVERY_KEYS } from '../../infra/delivery-settings.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { COMMAND_LINE_PAGE, commandLinePage } from './generate.ts'
 import { ROOT, textOf } from './pages.ts'
@@ -39,6 +40,8 @@ describe('docs/reference/settings.md', () => {
       ['ports', [...PORT_NAMES]],
       ['engines', Object.keys(loadConfig({}, {}, folder).engines)],
       ['tls', ['key', 'cert']],
+      ['dns', ['servers', 'validating']],
+      ['delivery', DELIVERY_KEYS],
     ] as const)
     const known = keysNamedBy(() => loadConfig({ file: fileWith(folder, 'nonsense: 1') }, {}, folder))
     const all = known.flatMap((key) => sections.get(key as 'tls')?.map((name) => `${key}.${name}`) ?? key)
@@ -69,11 +72,15 @@ describe('docs/reference/settings.md', () => {
       insecureLoopbackAuth: '1',
       masterKey: Buffer.alloc(32, 7).toString('base64'),
       publicUrl: 'https://mail.example.org',
+      'dns.servers': '192.0.2.53',
+      'dns.validating': '1',
+      'delivery.smarthost': 'smtp://relay.example.org',
+      'delivery.routes': 'example.org=smtp://relay.example.org',
     }
     for (const { key, variable } of settings) {
       if (variable === undefined) continue
       const engine = key.startsWith('engines.')
-      const value = key.startsWith('ports.') ? 'off' : engine ? `${at(standard, key)}x` : others[key]
+      const value = key.startsWith('ports.') ? 'off' : engine ? `${at(standard, key)}x` : (others[key] ?? '7')
       const changed = loadConfig({}, { [variable]: value }, folder)
       assert.notDeepEqual(at(changed, key), at(standard, key), `${variable} does not set ${key}`)
     }

@@ -13,6 +13,8 @@ const PORTS = {
   EVERPOST_IMAPS_PORT: 'off',
   EVERPOST_POP3_PORT: 'off',
   EVERPOST_POP3S_PORT: 'off',
+  EVERPOST_DNS_SERVERS: 'none',
+  EVERPOST_UNDO_SEND_SECONDS: '0',
 }
 
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
