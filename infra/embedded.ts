@@ -38,9 +38,9 @@ export interface Everpost {
   close(): Promise<void>
 }
 
-/** Under load many messages share a transaction of the views; a lone one is shown at once. */
-const VIEWS_WAKE = { calmMs: 2, busyMs: 25 }
-const SEARCH_WAKE = { calmMs: 50, busyMs: 500 }
+/** In a rush many messages share a transaction of the views, and more one of the index; a lone one is shown at once. */
+const VIEWS_WAKE = { calmMs: 2, busyMs: 50 }
+const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
 
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search', 'tree'] as const
 
@@ -79,8 +79,8 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     opened.push(projectors)
     const search = await SearchThreads.start({ data: config.data, source: sourceConfig, blobs: paths.blobs })
     opened.push(search)
-    const wakeViews = throttled(VIEWS_WAKE, (head: bigint) => projectors.poke(head))
-    const wakeSearch = throttled(SEARCH_WAKE, (head: bigint) => search.poke(head))
+    const wakeViews = throttled(VIEWS_WAKE, (head) => projectors.poke(head))
+    const wakeSearch = throttled(SEARCH_WAKE, (head) => search.poke(head))
     opened.push({ close: () => [wakeViews, wakeSearch].forEach((wake) => void wake.cancel()) })
     storage.onCommit((head) => {
       wakeViews(head)

@@ -1,39 +1,51 @@
-// Wakes another thread often enough and no oftener: a lone call goes through at once, calls in a rush share one.
+// Wakes a projector often enough and no oftener: a lone event at once, events in a rush together, so that they share a transaction.
 
-export interface Throttled<T> {
-  (value: T): void
+export interface Wakes {
+  (head: bigint): void
   /** Forgets what is waiting. */
   cancel(): void
 }
 
 export interface ThrottleTimes {
-  /** Between calls while they are few, milliseconds. */
+  /** Milliseconds between calls while events are few. */
   readonly calmMs: number
-  /** Between calls while they rush in: one batch then does the work of many. */
+  /** Milliseconds between calls in a rush: one batch then does the work of many. */
   readonly busyMs: number
 }
 
-/** So many calls within one interval are a rush. */
-const RUSH = 4
+/** Events a second from which on it is a rush: two hundred messages. */
+const RUSH = 400
+/** Milliseconds over which the rate is taken. */
+const SPAN = 100
 
-export function throttled<T>({ calmMs, busyMs }: ThrottleTimes, call: (value: T) => void): Throttled<T> {
+/** `call` gets the newest head. How many events come is read off the heads, which count them. */
+export function throttled({ calmMs, busyMs }: ThrottleTimes, call: (head: bigint) => void): Wakes {
   let last = Number.NEGATIVE_INFINITY
+  let spanBegan = Number.NEGATIVE_INFINITY
+  let spanHead = 0n
   let interval = calmMs
-  let waiting = 0
   let timer: NodeJS.Timeout | undefined
-  let newest: T
+  let newest = 0n
   const fire = () => {
     timer = undefined
     last = performance.now()
-    interval = waiting >= RUSH ? busyMs : calmMs
-    waiting = 0
     call(newest)
   }
-  const throttle = (value: T) => {
-    newest = value
-    waiting++
+  const measure = (now: number) => {
+    const elapsed = now - spanBegan
+    if (elapsed < SPAN) return
+    const perSecond = (Number(newest - spanHead) * 1000) / elapsed
+    // The first span knows no head to count from.
+    interval = Number.isFinite(elapsed) && perSecond >= RUSH ? busyMs : calmMs
+    spanBegan = now
+    spanHead = newest
+  }
+  const throttle = (head: bigint) => {
+    newest = head
+    const now = performance.now()
+    measure(now)
     if (timer) return
-    const wait = last + interval - performance.now()
+    const wait = last + interval - now
     if (wait <= 0) fire()
     else timer = setTimeout(fire, wait)
   }

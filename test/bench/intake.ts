@@ -16,7 +16,9 @@ import {
 } from './support.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 3)
-const MESSAGES = 5000
+const MESSAGES = 10_000
+/** Sent first and not counted: a server that has just started is still compiling what it runs often. */
+const WARM_UP = 3000
 const PEER_MESSAGES = 1500
 const BYTES = 10_240
 const ACCOUNTS = 50
@@ -38,9 +40,13 @@ function peer(script: string, ...args: readonly string[]): string {
   return run.stdout ?? ''
 }
 
-async function load(server: BenchServer, connections: number): Promise<{ accepted: number; visible: number }> {
+async function load(
+  server: BenchServer,
+  connections: number,
+  messages: number,
+): Promise<{ accepted: number; visible: number }> {
   const before = await countMessages(server)
-  const each = Math.floor(MESSAGES / connections)
+  const each = Math.floor(messages / connections)
   const started = performance.now()
   const line = `for i in $(seq 1 ${connections}); do smtp-source -d -s 1 -m ${each} -l ${BYTES} -f load@load.test -t user$i@example.test 127.0.0.1:${server.ports['smtp']} & done; wait`
   // A shell of its own: the load generator must not share this process's event loop.
@@ -80,7 +86,8 @@ try {
     for (let round = 0; round < ROUNDS; round++) {
       const server = await startBenchServer(join(folder.path, `${connections}-${round}`))
       await addAccounts(server, ACCOUNTS)
-      const result = await load(server, connections)
+      await load(server, connections, WARM_UP)
+      const result = await load(server, connections, MESSAGES)
       ours.push(result.visible)
       accepted.push(result.accepted)
       await server.stop()

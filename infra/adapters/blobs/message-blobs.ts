@@ -15,7 +15,7 @@ import {
   type StagedBlob,
 } from '../../../commands/ports/blob-store.ts'
 import type { BlobRef } from '../../../domain/mailbox/mailbox.ts'
-import { pack, unpack } from '../packing.ts'
+import { packMail, unpack } from '../packing.ts'
 
 const VERSION = 1
 export const FRAME_BYTES = 256 * 1024
@@ -136,7 +136,7 @@ function nonceOf(frame: number, last: boolean): Buffer {
 }
 
 function sealFrame(key: Uint8Array, frame: number, last: boolean, bytes: Uint8Array): Buffer {
-  const packed = pack(bytes)
+  const packed = packMail(bytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(frame, last))
   const flag = cipher.update(Buffer.from([packed.mark]))
   const body = cipher.update(packed.bytes)

@@ -19,7 +19,7 @@ import { accountOfStream, type EventMetadata, isRedacted, type NewEvent, type Re
 import type { MessageContent } from '../../../domain/mailbox/mailbox.ts'
 import { threadKeysOf } from '../../../projections/mailbox/threads.ts'
 import type { ArrivalFacts } from '../../../projections/ports/event-source.ts'
-import { pack, unpack } from '../packing.ts'
+import { packEventPart, unpack } from '../packing.ts'
 import { NEWEST_SCHEMA, NewerSchema, upcast } from './upcast.ts'
 
 const VERSION = 1
@@ -213,7 +213,7 @@ function nonce(): Buffer {
 }
 
 function seal(key: Uint8Array, place: string, plain: Buffer, packable = true): Buffer {
-  const { mark, bytes } = packable ? pack(plain) : { mark: 0, bytes: plain }
+  const { mark, bytes } = packable ? packEventPart(plain) : { mark: 0, bytes: plain }
   const iv = nonce()
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place))
   const flag = cipher.update(Buffer.from([mark]))
