@@ -203,7 +203,8 @@ function idText(id: string): string {
   return oneLine(id).replace(/[\s<>]+/g, '')
 }
 
-function textField(name: string, value: string): string {
+/** A field of unstructured text: one, folded and encoded, whatever the value holds. Without a line break at its end. */
+export function textField(name: string, value: string): string {
   return `${name}: ${fold(encodeText(oneLine(value).trim(), name.length + 2), name.length + 2)}`
 }
 

@@ -303,7 +303,7 @@ export type MailboxRefusal =
 export type Decision<E, R> = { readonly events: readonly E[] } | { readonly refused: R }
 
 export const MAX_FOLDERS = 2_000
-const MAX_DEPTH = 20
+export const MAX_FOLDER_DEPTH = 20
 /** Ids in one FlagsChanged or MessagesExpunged: 1,000 ids of 26 characters stay far below 64 KiB. */
 const IDS_PER_EVENT = 1_000
 
@@ -509,8 +509,8 @@ function nameRefusal(name: string, parentId: string | null, state: Mailbox, self
     if (folder.id !== self?.id && folder.parentId === parentId && folder.name.toLowerCase() === key)
       return refuse('name-taken', `There is a folder ${folder.name} already.`)
   }
-  if (depthOf(parentId, state) + (self ? heightOf(self.id, state) : 1) > MAX_DEPTH)
-    return refuse('too-many', `Folders nest at most ${MAX_DEPTH} deep.`)
+  if (depthOf(parentId, state) + (self ? heightOf(self.id, state) : 1) > MAX_FOLDER_DEPTH)
+    return refuse('too-many', `Folders nest at most ${MAX_FOLDER_DEPTH} deep.`)
   return undefined
 }
 

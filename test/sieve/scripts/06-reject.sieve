@@ -1,0 +1,6 @@
+require ["reject"];
+if header :contains "subject" "e" { reject text:
+No, thank you.
+..dots
+.
+; }

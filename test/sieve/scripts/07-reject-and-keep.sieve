@@ -1,0 +1,3 @@
+require ["reject", "fileinto", "mailbox"];
+if header :contains "subject" "e" { reject "no"; }
+if header :contains "subject" "a" { fileinto :create "x"; }
