@@ -22,6 +22,7 @@ import { type Config, dataPaths } from './config.ts'
 import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
 import { type Everpost, openEmbedded } from './embedded.ts'
 import { Counters, logLine } from './log-line.ts'
+import { startMailAccess } from './mail-access.ts'
 import { loadTls } from './tls.ts'
 
 export interface RunningServer {
@@ -47,6 +48,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const ports: Record<string, number> = {}
     const smtp = await startSmtp(everpost, counters)
     for (const [name, listener] of Object.entries(smtp)) {
+      ports[name] = listener.port
+      stops.push(() => listener.close())
+    }
+    const access = await startMailAccess(everpost, counters, await loadTls(config, dataPaths(config.data).tls), {
+      insecureAuth: config.insecureLoopbackAuth && isLoopback(config.host),
+      listening,
+    })
+    for (const [name, listener] of Object.entries(access)) {
       ports[name] = listener.port
       stops.push(() => listener.close())
     }

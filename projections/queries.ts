@@ -171,6 +171,12 @@ export interface MailboxQueries {
       readonly limit?: number | undefined
     },
   ): Promise<readonly UidRow[]>
+  /** Every UID of a folder, ascending: what a client's sequence numbers count. */
+  uids(account: AccountId, folderId: string): Promise<readonly number[]>
+  /** The lowest UID without \\Seen (RFC 3501 §7.1 UNSEEN). */
+  firstUnseen(account: AccountId, folderId: string): Promise<number | undefined>
+  /** How many messages of the folder carry a system flag. */
+  countFlagged(account: AccountId, folderId: string, flag: string): Promise<number>
   /** UIDs that left the folder (expunged or moved away) with a MODSEQ greater than this one, ascending (RFC 7162 VANISHED EARLIER). */
   vanishedSince(account: AccountId, folderId: string, modseq: number): Promise<readonly number[]>
   /** Newest expunged first: what can still be restored. */

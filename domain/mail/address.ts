@@ -26,6 +26,21 @@ interface Word {
 
 /** The addresses of an unfolded raw value (one character per byte). Linear in its length. */
 export function readAddressList(raw: string, bodyCharset = '', limit = MAX_ADDRESSES): MailAddress[] {
+  return readAddresses(raw, { decode: (text) => decodeHeaderText(text, bodyCharset), foldDomain: true }, limit)
+}
+
+/** The same with nothing decoded and domains as they were written: what IMAP's ENVELOPE shows (RFC 9051 §7.5.2). */
+export function readRawAddressList(raw: string, limit = MAX_ADDRESSES): MailAddress[] {
+  return readAddresses(raw, { decode: (text) => text, foldDomain: false }, limit)
+}
+
+interface Spelling {
+  /** What becomes of display names. */
+  readonly decode: (text: string) => string
+  readonly foldDomain: boolean
+}
+
+function readAddresses(raw: string, spelling: Spelling, limit: number): MailAddress[] {
   const value = raw.includes('\x1b$') ? Buffer.from(decodeRawHeader(raw), 'utf8').toString('latin1') : raw
   const found: MailAddress[] = []
   let words: Word[] = []
@@ -39,7 +54,7 @@ export function readAddressList(raw: string, bodyCharset = '', limit = MAX_ADDRE
 
   const flush = (): void => {
     if (words.length > 0 || angle !== undefined || comments.length > 0) {
-      const address = makeAddress(words, comments, angle, group, bodyCharset)
+      const address = makeAddress(words, comments, angle, group, spelling)
       if (address !== undefined) found.push(address)
     }
     words = []
@@ -85,7 +100,7 @@ export function readAddressList(raw: string, bodyCharset = '', limit = MAX_ADDRE
       at++
     } else if (code === 0x3a) {
       if (angle === undefined && group === undefined && words.length > 0 && !sign) {
-        const name = phrase(words, bodyCharset)
+        const name = phrase(words, spelling)
         if (name.toLowerCase() !== 'mailto') {
           group = name
           membersBefore = found.length
@@ -146,36 +161,38 @@ function makeAddress(
   comments: readonly string[],
   angle: string | undefined,
   group: string | undefined,
-  bodyCharset: string,
+  spelling: Spelling,
 ): MailAddress | undefined {
   let address: string
   let name: string
   if (angle !== undefined) {
-    address = cleanAddress(angle)
-    name = phrase(words, bodyCharset)
+    address = cleanAddress(angle, spelling)
+    name = phrase(words, spelling)
   } else {
-    const split = bareAddress(words)
+    const split = bareAddress(words, spelling)
     address = split.address
-    name = phrase(split.rest, bodyCharset)
+    name = phrase(split.rest, spelling)
   }
   if (name === '' && comments.length > 0)
-    name = decodeHeaderText(comments.join(' ').trim(), bodyCharset).replace(/\\(.)/g, '$1')
+    name = spelling.decode(comments.join(' ').trim()).replace(/\\(.)/g, '$1')
   if (address === '' && name === '') return undefined
-  const found: { -readonly [key in keyof MailAddress]: MailAddress[key] } = { address: decodeRawHeader(address) }
+  const found: { -readonly [key in keyof MailAddress]: MailAddress[key] } = {
+    address: spelling.foldDomain ? decodeRawHeader(address) : address,
+  }
   if (name !== '') found.name = name
   if (group !== undefined) found.group = group
   return found
 }
 
 /** The name that words spell, with encoded words decoded inside quotes too, as senders put them there. */
-function phrase(words: readonly Word[], bodyCharset: string): string {
+function phrase(words: readonly Word[], { decode }: Spelling): string {
   let raw = ''
   for (const word of words) raw += word.spaceBefore && raw !== '' ? ` ${word.text}` : word.text
-  return decodeHeaderText(raw.trim(), bodyCharset).trim()
+  return decode(raw.trim()).trim()
 }
 
 /** The address among bare words (`a . b @ c`, `John Doe a@b`), and the other words. */
-function bareAddress(words: readonly Word[]): { address: string; rest: readonly Word[] } {
+function bareAddress(words: readonly Word[], spelling: Spelling): { address: string; rest: readonly Word[] } {
   let sign = -1
   for (let i = words.length - 1; i >= 0 && sign === -1; i--) {
     const word = words[i] as Word
@@ -193,11 +210,11 @@ function bareAddress(words: readonly Word[]): { address: string; rest: readonly 
     .map((word) => (word.quoted ? `"${word.text.replace(/["\\]/g, '\\$&')}"` : word.text))
     .join('')
   const rest = [...words.slice(0, from), ...words.slice(to + 1)]
-  return { address: cleanAddress(address), rest }
+  return { address: cleanAddress(address, spelling), rest }
 }
 
-/** Without route, comments and white space, the domain lowercase. */
-function cleanAddress(text: string): string {
+/** Without route, comments and white space, the domain lowercase if it is to be. */
+function cleanAddress(text: string, { foldDomain }: Spelling): string {
   let out = text.trim()
   if (out.startsWith('@')) out = out.slice(out.indexOf(':') + 1)
   if (/^mailto:/i.test(out)) out = out.slice(7)
@@ -208,6 +225,7 @@ function cleanAddress(text: string): string {
   const sign = out.lastIndexOf('@')
   if (sign <= 0) return out
   const domain = out.slice(sign + 1).trim()
+  if (!foldDomain) return `${out.slice(0, sign)}@${domain}`
   return `${out.slice(0, sign)}@${domain.replace(/[A-Z]+/g, (upper) => upper.toLowerCase()).replace(/\.$/, '')}`
 }
 

@@ -215,6 +215,27 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
           return { id, uid, modseq, flags, receivedAt, size, position: BigInt(each.summary?.position ?? each.order) }
         })
     },
+    uids: async (account, folderId) => {
+      const held = this.#accounts.get(account)
+      const folder = held?.state.byId.get(folderId)
+      if (held === undefined || folder === undefined) return []
+      return this.#page(held, folder.created)
+        .map(({ uid }) => uid)
+        .sort((a, b) => a - b)
+    },
+    firstUnseen: async (account, folderId) => {
+      const held = this.#accounts.get(account)
+      const folder = held?.state.byId.get(folderId)
+      if (held === undefined || folder === undefined) return undefined
+      const unseen = this.#page(held, folder.created).filter(({ flags }) => !flags.includes('\\seen'))
+      return unseen.length === 0 ? undefined : Math.min(...unseen.map(({ uid }) => uid))
+    },
+    countFlagged: async (account, folderId, flag) => {
+      const held = this.#accounts.get(account)
+      const folder = held?.state.byId.get(folderId)
+      if (held === undefined || folder === undefined) return 0
+      return this.#page(held, folder.created).filter(({ flags }) => flags.includes(flag)).length
+    },
     vanishedSince: async (account, folderId, modseq) => {
       const held = this.#accounts.get(account)
       const folder = held?.state.byId.get(folderId)

@@ -5,6 +5,7 @@ import {
   dateCursor,
   folderRow,
   messageRow,
+  packFlags,
   pageSize,
   readDateCursor,
   readUidCursor,
@@ -289,6 +290,39 @@ export class SqliteMailboxQueries implements MailboxQueries {
           const { id, uid, modseq, flags, receivedAt, size, order } = messageState(row)
           return { id, uid, modseq, flags, receivedAt, size, position: BigInt((row[12] as number | null) ?? order) }
         })
+    })
+  }
+
+  async uids(account: AccountId, folderId: string): Promise<readonly number[]> {
+    const read = this.#queries.prepare(
+      'SELECT uid FROM message INDEXED BY message_uid WHERE mailbox = ? AND folder = ? AND expunged = 0 ORDER BY uid',
+    )
+    return this.#within<readonly number[]>(account, [], ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      return folder === undefined ? [] : read.all(number, folder.created).map(([uid]) => Number(uid))
+    })
+  }
+
+  async firstUnseen(account: AccountId, folderId: string): Promise<number | undefined> {
+    const read = this.#queries.prepare(
+      `SELECT uid FROM message INDEXED BY message_uid
+       WHERE mailbox = ? AND folder = ? AND expunged = 0 AND flags & 1 = 0 ORDER BY uid LIMIT 1`,
+    )
+    return this.#within<number | undefined>(account, undefined, ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      const uid = folder === undefined ? undefined : read.get(number, folder.created)?.[0]
+      return uid === undefined ? undefined : Number(uid)
+    })
+  }
+
+  async countFlagged(account: AccountId, folderId: string, flag: string): Promise<number> {
+    const read = this.#queries.prepare(
+      `SELECT count(*) FROM message INDEXED BY message_uid
+       WHERE mailbox = ? AND folder = ? AND expunged = 0 AND flags & ? != 0`,
+    )
+    return this.#within<number>(account, 0, ({ number, state }) => {
+      const folder = state.byId.get(folderId)
+      return folder === undefined ? 0 : Number(read.get(number, folder.created, packFlags([flag]).bits)?.[0] ?? 0)
     })
   }
 

@@ -1,0 +1,50 @@
+// What this server says that it can (RFC 9051 §7.2.2). Only what is complete is named.
+import type { Session } from './session.ts'
+
+const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'ID', 'ENABLE', 'SASL-IR']
+
+const SIGNED_IN = [
+  'IDLE',
+  'NAMESPACE',
+  'CHILDREN',
+  'UNSELECT',
+  'UIDPLUS',
+  'MOVE',
+  'CONDSTORE',
+  'QRESYNC',
+  'ESEARCH',
+  'SEARCHRES',
+  'SORT',
+  'SORT=DISPLAY',
+  'ESORT',
+  'THREAD=ORDEREDSUBJECT',
+  'THREAD=REFERENCES',
+  'LIST-EXTENDED',
+  'LIST-STATUS',
+  'SPECIAL-USE',
+  'CREATE-SPECIAL-USE',
+  'STATUS=SIZE',
+  'BINARY',
+  'MULTIAPPEND',
+  'WITHIN',
+  'OBJECTID',
+  'PREVIEW',
+  'QUOTA',
+  'QUOTA=RES-STORAGE',
+  'UTF8=ACCEPT',
+  'UIDONLY',
+  'PARTIAL',
+]
+
+export function capabilities(session: Session): string {
+  const list = [...ALWAYS]
+  if (session.account) {
+    list.push(...SIGNED_IN, `APPENDLIMIT=${session.limits.messageBytes}`)
+    if (!session.compressed) list.push('COMPRESS=DEFLATE')
+  } else {
+    if (!session.secure && session.canStartTls) list.push('STARTTLS')
+    if (session.mayUsePasswords) list.push('AUTH=PLAIN', 'AUTH=LOGIN')
+    else list.push('LOGINDISABLED')
+  }
+  return list.join(' ')
+}

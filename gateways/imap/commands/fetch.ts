@@ -1,0 +1,159 @@
+// FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8474, RFC 8970).
+import { changeMailbox } from '../../../commands/change-mailbox.ts'
+import { mailboxStream } from '../../../domain/log.ts'
+import type { UidRow } from '../../../projections/queries.ts'
+import type { Arguments } from '../arguments.ts'
+import { BadCommand, Refused } from '../errors.ts'
+import { type FetchItem, marksSeen, needsContent, readItems } from '../fetch-items.ts'
+import { OpenMessage } from '../message.ts'
+import { writeFetch } from '../respond/fetch.ts'
+import { writeSet } from '../sequence-set.ts'
+import type { Session } from '../session.ts'
+import type { Answer, Command } from './command.ts'
+
+/** Messages opened at once: what a long FETCH holds in memory. */
+const OPENED = 20
+
+export const fetch: Command = {
+  name: 'FETCH',
+  when: 'selected',
+  uid: true,
+  async run(session, args, { byUid }): Promise<Answer> {
+    args.space()
+    const set = args.set()
+    args.space()
+    const asked = readItems(args)
+    const { changedSince, vanished } = readModifiers(args)
+    args.end()
+    if (vanished && !(byUid && session.enabled.has('QRESYNC')))
+      throw new BadCommand('VANISHED needs UID FETCH and ENABLE QRESYNC')
+    if (changedSince !== undefined || asked.some(({ kind }) => kind === 'MODSEQ')) session.enabled.add('CONDSTORE')
+    const uids = session.mailbox.resolve(set, byUid)
+    if (vanished && changedSince !== undefined) await tellVanished(session, changedSince, uids, set)
+    const items = await complete(session, asked, byUid, changedSince !== undefined)
+    const quiet = await fetchAll(session, items, uids, changedSince ?? 0)
+    return { holdExpunges: !byUid, quiet }
+  },
+}
+
+function readModifiers(args: Arguments): { readonly changedSince?: number; readonly vanished: boolean } {
+  if (!args.taken(' ')) return { vanished: false }
+  let changedSince: number | undefined
+  let vanished = false
+  args.list(() => {
+    const name = args.word()
+    if (name === 'CHANGEDSINCE') {
+      args.space()
+      changedSince = args.nonZero()
+    } else if (name === 'VANISHED') vanished = true
+    else throw new BadCommand(`There is no modifier ${name.slice(0, 40)}`)
+  })
+  if (vanished && changedSince === undefined) throw new BadCommand('VANISHED needs CHANGEDSINCE')
+  return { vanished, ...(changedSince === undefined ? {} : { changedSince }) }
+}
+
+/** UID is always told to UID FETCH, MODSEQ to who asked for changes. */
+async function complete(
+  session: Session,
+  asked: readonly FetchItem[],
+  byUid: boolean,
+  withModseq: boolean,
+): Promise<readonly FetchItem[]> {
+  const has = (kind: FetchItem['kind']) => asked.some((item) => item.kind === kind)
+  const items = [...asked]
+  if (byUid && !has('UID') && !session.enabled.has('UIDONLY')) items.unshift({ kind: 'UID' })
+  if (withModseq && !has('MODSEQ')) items.push({ kind: 'MODSEQ' })
+  return items
+}
+
+/** Sends the answers; marks messages as read where an item says so, and answers the UIDs of those. */
+export async function fetchAll(
+  session: Session,
+  items: readonly FetchItem[],
+  uids: readonly number[],
+  changedSince: number,
+): Promise<ReadonlySet<number>> {
+  const { mailbox: selected, services, out } = session
+  const marked = new Set<number>()
+  const seen = items.some(marksSeen) && !selected.readOnly
+  const content = items.some(needsContent)
+  const withFlags: readonly FetchItem[] = items.some(({ kind }) => kind === 'FLAGS')
+    ? items
+    : [...items, { kind: 'FLAGS' }]
+  for await (const page of selected.rows(uids)) {
+    const changed = changedSince > 0 ? page.filter(({ modseq }) => modseq > changedSince) : page
+    const step = content ? OPENED : changed.length
+    for (let i = 0; i < changed.length; i += Math.max(1, step)) {
+      let rows: readonly UidRow[] = changed.slice(i, i + step)
+      const unread = seen ? rows.filter(({ flags }) => !flags.includes('\\seen')) : []
+      if (unread.length > 0) {
+        await markSeen(session, unread)
+        for (const { uid } of unread) marked.add(uid)
+        const again = new Map<number, UidRow>()
+        for await (const fresh of selected.rows(rows.map(({ uid }) => uid)))
+          for (const row of fresh) again.set(row.uid, row)
+        rows = rows.map((row) => again.get(row.uid) ?? row)
+      }
+      await writePage(session, rows, (row) => (marked.has(row.uid) ? withFlags : items))
+      await out.drained()
+    }
+  }
+  services.count('imap_fetch')
+  return marked
+}
+
+async function writePage(
+  session: Session,
+  rows: readonly UidRow[],
+  itemsOf: (row: UidRow) => readonly FetchItem[],
+): Promise<void> {
+  const { services, accountId } = session
+  const all = rows.flatMap((row) => itemsOf(row).map(({ kind }) => kind))
+  const wantsContent = rows.some((row) => itemsOf(row).some(needsContent))
+  const wantsListed = all.includes('THREADID') || all.includes('PREVIEW')
+  const opened = wantsContent
+    ? await OpenMessage.openAll(services, mailboxStream(accountId), rows)
+    : new Map<number, OpenMessage>()
+  const listed = new Map(
+    wantsListed
+      ? (
+          await services.mailbox.messagesById(
+            accountId,
+            rows.map(({ id }) => id),
+          )
+        ).map((row) => [row.id, row] as const)
+      : [],
+  )
+  for (const row of rows) {
+    await writeFetch(session, itemsOf(row), { row, message: opened.get(row.uid), listed: listed.get(row.id) })
+  }
+}
+
+async function markSeen(session: Session, rows: readonly UidRow[]): Promise<void> {
+  const { services, accountId } = session
+  const messageIds = rows.map(({ id }) => id)
+  const outcome = await changeMailbox(services, session.context(), accountId, {
+    type: 'ChangeFlags',
+    messageIds,
+    add: ['\\seen'],
+    remove: [],
+  })
+  if (outcome.ok) await session.reflect(outcome.revision)
+  // Expunged meanwhile: then nothing needs to be marked.
+  else if (outcome.refusal.code !== 'no-such-message') throw new Refused(outcome.refusal.message)
+}
+
+/** RFC 7162 §3.2.6: what left of the UIDs asked for, since then. */
+async function tellVanished(
+  session: Session,
+  since: number,
+  known: readonly number[],
+  set: ReturnType<Arguments['set']>,
+): Promise<void> {
+  const { services, mailbox: selected, out } = session
+  const here = new Set(known)
+  const gone = (await services.mailbox.vanishedSince(selected.account, selected.folderId, since)).filter(
+    (uid) => !here.has(uid) && (set === '$' || set.some(([from, to]) => uid >= from && uid <= to)),
+  )
+  if (gone.length > 0) out.line(`* VANISHED (EARLIER) ${writeSet(gone)}`)
+}

@@ -1,0 +1,35 @@
+// Every command, by its name.
+import { append } from './append.ts'
+import { capability } from './capability.ts'
+import type { Command } from './command.ts'
+import { compress } from './compress.ts'
+import { copy, move } from './copy.ts'
+import { enable } from './enable.ts'
+import { expunge } from './expunge.ts'
+import { fetch } from './fetch.ts'
+import { create, remove, rename, subscribe, unsubscribe } from './folders.ts'
+import { id } from './id.ts'
+import { idle } from './idle.ts'
+import { list, lsub } from './list.ts'
+import { authenticate, login } from './login.ts'
+import { logout } from './logout.ts'
+import { namespace } from './namespace.ts'
+import { check, noop } from './noop.ts'
+import { getQuota, getQuotaRoot } from './quota.ts'
+import { search } from './search.ts'
+import { close, examine, select, unselect } from './select.ts'
+import { sort } from './sort.ts'
+import { starttls } from './starttls.ts'
+import { status } from './status.ts'
+import { store } from './store.ts'
+import { thread } from './thread.ts'
+
+const all: readonly Command[] = [
+  ...[capability, noop, logout, id],
+  ...[starttls, authenticate, login],
+  ...[enable, select, examine, create, remove, rename, subscribe, unsubscribe, list, lsub, namespace, status, append],
+  ...[idle, getQuota, getQuotaRoot, compress],
+  ...[check, close, unselect, expunge, search, sort, thread, fetch, store, copy, move],
+]
+
+export const COMMANDS: ReadonlyMap<string, Command> = new Map(all.map((command) => [command.name, command]))

@@ -1,0 +1,126 @@
+// LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9), with RFC 5258's options, RFC 5819's STATUS and RFC 6154's uses.
+import { BadCommand } from '../errors.ts'
+import { DELIMITER, matcher, type NamedFolder, SPECIAL_USE } from '../names.ts'
+import type { Session } from '../session.ts'
+import type { Command, CommandArguments } from './command.ts'
+import { readStatusItems, type StatusItem, writeStatus } from './status.ts'
+
+interface ListOptions {
+  readonly selection: ReadonlySet<string>
+  readonly returns: ReadonlySet<string>
+  readonly status: readonly StatusItem[] | undefined
+}
+
+const SELECTION = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
+const RETURNS = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'])
+const MAX_PATTERNS = 20
+
+export const list: Command = {
+  name: 'LIST',
+  when: 'signed-in',
+  async run(session, args) {
+    args.space()
+    const selection = args.peek() === '(' ? readSelection(args) : new Set<string>()
+    const reference = session.nameIn(args.astring())
+    args.space()
+    const patterns = args.peek() === '(' ? args.list(() => args.listMailbox()) : [args.listMailbox()]
+    const { returns, status } = readReturns(args)
+    args.end()
+    if (patterns.length > MAX_PATTERNS) throw new BadCommand('Too many patterns')
+    const options: ListOptions = { selection, returns, status }
+    if (patterns.length === 1 && patterns[0] === '') {
+      session.out.line(`* LIST (\\Noselect) "${DELIMITER}" ""`)
+      return {}
+    }
+    await listMatching(session, reference, patterns, options)
+    return {}
+  },
+}
+
+/** What clients of RFC 3501 ask: subscribed ones, and `%` shows a parent of one as \Noselect. */
+export const lsub: Command = {
+  name: 'LSUB',
+  when: 'signed-in',
+  async run(session, args) {
+    args.space()
+    const reference = session.nameIn(args.astring())
+    args.space()
+    const pattern = session.nameIn(args.listMailbox())
+    args.end()
+    const matches = matcher(reference + pattern)
+    const { all } = await session.folders()
+    const subscribed = all.filter(({ folder }) => folder.subscribed)
+    const shown = new Set<string>()
+    for (const { path } of subscribed) {
+      if (matches(path)) shown.add(path)
+      else if (pattern.endsWith('%')) for (const above of parentsOf(path)) if (matches(above)) shown.add(above)
+    }
+    for (const path of shown) {
+      const own = subscribed.some((each) => each.path === path)
+      session.out.line(`* LSUB (${own ? '' : '\\Noselect'}) "${DELIMITER}" ${session.nameOut(path)}`)
+    }
+    return {}
+  },
+}
+
+function readSelection(args: CommandArguments): ReadonlySet<string> {
+  const options = new Set(args.list(() => args.word(), true))
+  for (const option of options) if (!SELECTION.has(option)) throw new BadCommand(`There is no option ${option}`)
+  if (options.has('RECURSIVEMATCH') && !options.has('SUBSCRIBED') && !options.has('SPECIAL-USE'))
+    throw new BadCommand('RECURSIVEMATCH needs another option')
+  args.space()
+  return options
+}
+
+function readReturns(args: CommandArguments): Pick<ListOptions, 'returns' | 'status'> {
+  const returns = new Set<string>()
+  let status: readonly StatusItem[] | undefined
+  if (args.taken(' ')) {
+    if (args.word() !== 'RETURN') throw new BadCommand('Expected RETURN')
+    args.space()
+    args.list(() => {
+      const option = args.word()
+      if (option === 'STATUS') {
+        args.space()
+        status = readStatusItems(args)
+      } else if (RETURNS.has(option)) returns.add(option)
+      else throw new BadCommand(`There is no option ${option}`)
+    }, true)
+  }
+  return { returns, status }
+}
+
+async function listMatching(
+  session: Session,
+  reference: string,
+  patterns: readonly string[],
+  { selection, returns, status }: ListOptions,
+): Promise<void> {
+  const tree = await session.folders()
+  const matchers = patterns.map((pattern) => matcher(reference + session.nameIn(pattern)))
+  const chosen = ({ folder }: NamedFolder) =>
+    (!selection.has('SUBSCRIBED') || folder.subscribed) &&
+    (!selection.has('SPECIAL-USE') || (folder.role !== null && SPECIAL_USE[folder.role] !== undefined))
+  const recursive = selection.has('RECURSIVEMATCH')
+  const above = new Set(recursive ? tree.all.filter(chosen).flatMap(({ path }) => parentsOf(path)) : [])
+  for (const named of tree.all) {
+    const { path, folder } = named
+    if (!matchers.some((matches) => matches(path))) continue
+    const itself = chosen(named)
+    const hasBelow = recursive && above.has(path)
+    if (!itself && !hasBelow) continue
+    const attributes = [tree.hasChildren(folder) ? '\\HasChildren' : '\\HasNoChildren']
+    if (folder.subscribed && (selection.has('SUBSCRIBED') || returns.has('SUBSCRIBED'))) attributes.push('\\Subscribed')
+    const use = folder.role === null ? undefined : SPECIAL_USE[folder.role]
+    if (use !== undefined) attributes.push(use)
+    const childInfo = hasBelow ? ' ("CHILDINFO" ("SUBSCRIBED"))' : ''
+    session.out.line(`* LIST (${attributes.join(' ')}) "${DELIMITER}" ${session.nameOut(path)}${childInfo}`)
+    if (status && itself) await writeStatus(session, path, folder, status)
+  }
+}
+
+/** `a/b/c` lies below `a/b` and `a`. */
+function parentsOf(path: string): readonly string[] {
+  const parts = path.split(DELIMITER)
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join(DELIMITER))
+}

@@ -1,0 +1,42 @@
+// GETQUOTA and GETQUOTAROOT (RFC 9208): one root for the whole account.
+import { Refused } from '../errors.ts'
+import type { Session } from '../session.ts'
+import type { Command } from './command.ts'
+
+async function write(session: Session): Promise<void> {
+  const { services, accountId, out } = session
+  const account = await services.directory.account(accountId)
+  const { bytes } = await services.snapshots.usage(accountId)
+  const limit = account?.quota ?? null
+  // In units of 1,024 bytes; no limit is an empty list.
+  const storage = limit === null ? '' : `STORAGE ${Math.ceil(bytes / 1024)} ${Math.floor(limit / 1024)}`
+  out.line(`* QUOTA "" (${storage})`)
+}
+
+export const getQuota: Command = {
+  name: 'GETQUOTA',
+  when: 'signed-in',
+  async run(session, args) {
+    args.space()
+    const root = args.astring()
+    args.end()
+    if (root !== '') throw new Refused('There is no such quota root', 'NONEXISTENT')
+    await write(session)
+    return {}
+  },
+}
+
+export const getQuotaRoot: Command = {
+  name: 'GETQUOTAROOT',
+  when: 'signed-in',
+  async run(session, args) {
+    args.space()
+    const path = session.nameIn(args.astring())
+    args.end()
+    const tree = await session.folders()
+    const folder = tree.need(path)
+    session.out.line(`* QUOTAROOT ${session.nameOut(tree.pathOf(folder.id) ?? path)} ""`)
+    await write(session)
+    return {}
+  },
+}

@@ -1,0 +1,130 @@
+// STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+import { changeMailbox, MAX_MESSAGES_PER_COMMAND } from '../../../commands/change-mailbox.ts'
+import { normalizeFlag } from '../../../domain/mail/flags.ts'
+import type { UidRow } from '../../../projections/queries.ts'
+import { BadCommand, Refused } from '../errors.ts'
+import { writeSet } from '../sequence-set.ts'
+import type { Session } from '../session.ts'
+import type { Answer, Command, CommandArguments } from './command.ts'
+
+type Mode = 'add' | 'remove' | 'replace'
+
+export const store: Command = {
+  name: 'STORE',
+  when: 'selected',
+  uid: true,
+  async run(session, args, { byUid }): Promise<Answer> {
+    args.space()
+    const set = args.set()
+    args.space()
+    const unchangedSince = args.peek() === '(' ? readUnchangedSince(args) : undefined
+    const { mode, silent } = readMode(args)
+    args.space()
+    const flags = readFlags(args)
+    args.end()
+    if (unchangedSince !== undefined) session.enabled.add('CONDSTORE')
+    const selected = session.writable
+    const uids = selected.resolve(set, byUid)
+    const rows: UidRow[] = []
+    const modified: number[] = []
+    for await (const page of selected.rows(uids)) {
+      for (const row of page) {
+        if (unchangedSince !== undefined && row.modseq > unchangedSince) modified.push(row.uid)
+        else rows.push(row)
+      }
+    }
+    await change(session, rows, mode, flags)
+    const quiet = new Set(rows.map(({ uid }) => uid))
+    await answer(session, rows, silent)
+    const names = byUid ? modified : modified.map((uid) => selected.sequenceOf(uid))
+    return {
+      holdExpunges: !byUid,
+      quiet,
+      ...(modified.length > 0 ? { code: `MODIFIED ${writeSet(names)}` } : {}),
+    }
+  },
+}
+
+function readUnchangedSince(args: CommandArguments): number {
+  args.expect('(')
+  if (args.word() !== 'UNCHANGEDSINCE') throw new BadCommand('Expected UNCHANGEDSINCE')
+  args.space()
+  const modseq = args.number()
+  args.expect(')')
+  args.space()
+  return modseq
+}
+
+function readMode(args: CommandArguments): { readonly mode: Mode; readonly silent: boolean } {
+  const mode = args.taken('+') ? 'add' : args.taken('-') ? 'remove' : 'replace'
+  const name = args.word()
+  if (name !== 'FLAGS' && name !== 'FLAGS.SILENT') throw new BadCommand('Expected FLAGS')
+  return { mode, silent: name === 'FLAGS.SILENT' }
+}
+
+/** A list, or flags without parentheses. Flags that cannot be kept are refused; \Recent is nobody's to set. */
+export function readFlags(args: CommandArguments): readonly string[] {
+  const inList = args.peek() === '('
+  const written = inList ? args.list(() => args.flag(), true) : [args.flag()]
+  while (!inList && args.taken(' ')) written.push(args.flag())
+  return written
+    .filter((flag) => flag.toLowerCase() !== '\\recent')
+    .map((flag) => {
+      const normal = normalizeFlag(flag)
+      if (normal === undefined) throw new BadCommand(`${flag.slice(0, 40)} is not a flag that can be set`)
+      return normal
+    })
+}
+
+async function change(session: Session, rows: readonly UidRow[], mode: Mode, flags: readonly string[]): Promise<void> {
+  if (mode !== 'replace') {
+    const none: readonly string[] = []
+    const [add, remove] = mode === 'add' ? [flags, none] : [none, flags]
+    return apply(session, rows, add, remove)
+  }
+  // To replace is to take away what each has and should not have: messages alike are one change.
+  const alike = new Map<string, { readonly remove: readonly string[]; readonly rows: UidRow[] }>()
+  for (const row of rows) {
+    const remove = row.flags.filter((flag) => !flags.includes(flag))
+    const key = remove.join(' ')
+    const group = alike.get(key) ?? { remove, rows: [] }
+    group.rows.push(row)
+    alike.set(key, group)
+  }
+  for (const { remove, rows: group } of alike.values()) await apply(session, group, flags, remove)
+}
+
+async function apply(
+  session: Session,
+  rows: readonly UidRow[],
+  add: readonly string[],
+  remove: readonly string[],
+): Promise<void> {
+  for (let i = 0; i < rows.length; i += MAX_MESSAGES_PER_COMMAND) {
+    const messageIds = rows.slice(i, i + MAX_MESSAGES_PER_COMMAND).map(({ id }) => id)
+    const command = { type: 'ChangeFlags' as const, messageIds, add, remove }
+    let outcome = await changeMailbox(session.services, session.context(), session.accountId, command)
+    if (!outcome.ok && outcome.refusal.code === 'no-such-message') {
+      // Another client expunged some of them: the others still get their flags.
+      const { messages } = await session.services.snapshots.snapshot(session.accountId, messageIds)
+      const left = messages.filter(({ expunged }) => !expunged).map(({ id }) => id)
+      const some = { ...command, messageIds: left }
+      outcome = await changeMailbox(session.services, session.context(), session.accountId, some)
+    }
+    if (!outcome.ok)
+      throw new Refused(outcome.refusal.message, outcome.refusal.code === 'too-many' ? 'LIMIT' : undefined)
+    await session.reflect(outcome.revision)
+  }
+}
+
+/** The flags as they are now; without `silent` for all, with it only MODSEQ for who watches it (RFC 7162 §3.1.3). */
+async function answer(session: Session, rows: readonly UidRow[], silent: boolean): Promise<void> {
+  if (silent && !session.condstore) return
+  for await (const page of session.mailbox.rows(rows.map(({ uid }) => uid))) {
+    for (const row of page) {
+      if (silent) session.fetched(row.uid, [`MODSEQ (${row.modseq})`], true)
+      else session.flags(row)
+    }
+    await session.out.drained()
+  }
+}

@@ -1,0 +1,432 @@
+// One client's connection: reads commands with their literals, runs them one after the other, answers.
+import type { Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
+import { BlobError } from '../../commands/ports/blob-store.ts'
+import { EventStoreError } from '../../commands/ports/event-store.ts'
+import { MailReader } from '../../domain/mail/read.ts'
+import { Arguments, type Literal } from './arguments.ts'
+import { ByteReader, LineTooLong } from './byte-reader.ts'
+import { capabilities } from './capabilities.ts'
+import type { CommandArguments, StoredMessage } from './commands/command.ts'
+import { COMMANDS } from './commands/index.ts'
+import { BadCommand, Goodbye, Refused } from './errors.ts'
+import type { Guard } from './guard.ts'
+import type { ImapLimits } from './limits.ts'
+import { Output } from './output.ts'
+import type { ImapServices } from './services.ts'
+import { Session } from './session.ts'
+
+export interface ConnectionSettings {
+  readonly hostname: string
+  readonly tls: SecureContext | undefined
+  /** The socket speaks TLS already. */
+  readonly secure: boolean
+  readonly insecureAuth: boolean
+  readonly limits: ImapLimits
+}
+
+interface Given {
+  readonly tag: string
+  readonly name: string
+  readonly byUid: boolean
+  readonly args: CommandArguments
+}
+
+/** Appended messages up to here are held in memory; larger ones go to the blob store as they come. */
+const IN_MEMORY = 1024 * 1024
+const LITERAL = /(~?)\{(\d{1,10})(\+?)\}$/
+const TAG = /^([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) +/
+/** Bytes of literals before sign-in: an address and a password. */
+const BEFORE_SIGN_IN = 4096
+
+export class Connection {
+  readonly session: Session
+  readonly #settings: ConnectionSettings
+  readonly #services: ImapServices
+  readonly #guard: Guard
+  readonly #out: Output
+  #socket: Socket
+  #reader: ByteReader
+  #open = true
+  #admitted: string | undefined
+  #wake: (() => void) | undefined
+
+  constructor(socket: Socket, services: ImapServices, guard: Guard, settings: ConnectionSettings) {
+    this.#socket = socket
+    this.#services = services
+    this.#guard = guard
+    this.#settings = settings
+    this.#out = new Output(socket)
+    this.#reader = this.#listen(socket)
+    this.session = new Session({
+      services,
+      limits: settings.limits,
+      out: this.#out,
+      address: socket.remoteAddress ?? '',
+      secure: settings.secure,
+      canStartTls: settings.tls !== undefined,
+      insecureAuth: settings.insecureAuth,
+    })
+    socket.setNoDelay(true)
+    socket.setTimeout(settings.limits.preAuthMs)
+  }
+
+  /** Serves the client until one side has enough. Never rejects. */
+  async run(): Promise<void> {
+    const { limits, hostname } = this.#settings
+    this.#out.line(`* OK [CAPABILITY ${capabilities(this.session)}] ${hostname} Everpost ready`)
+    this.#out.flush()
+    let bad = 0
+    while (this.#open) {
+      try {
+        const given = await this.#readCommand()
+        if (given === undefined) break
+        if (given !== null) bad = (await this.#execute(given)) ? 0 : bad + 1
+        if (bad >= limits.badCommands) throw new Goodbye('Too many errors')
+      } catch (error) {
+        this.#fail(error)
+      }
+      if (!this.#reader.pending) this.#out.flush()
+      await this.#out.drained()
+    }
+    if (this.#admitted !== undefined) this.#guard.leave(this.#admitted)
+    this.#out.close()
+    this.#socket.end()
+  }
+
+  /** The line is of no more use. */
+  #fail(error: unknown): void {
+    if (error instanceof Goodbye) this.#out.line(`* BYE ${error.message}`)
+    else if (error instanceof BadCommand) {
+      this.#out.line(`* BAD ${error.message}`)
+      return
+    } else {
+      this.#services.log('imap session failed', { error: error instanceof Error ? error.message : String(error) })
+      this.#out.line('* BYE Something went wrong here')
+    }
+    this.close()
+  }
+
+  /** Ends after what is being answered. */
+  close(): void {
+    this.#open = false
+    this.#reader.end()
+    this.#wake?.()
+  }
+
+  /** The server stops: clients are told, and come back later. */
+  shutDown(): void {
+    if (!this.#open) return
+    this.#out.line('* BYE Shutting down, come back in a moment')
+    this.#out.flush()
+    this.close()
+    this.#socket.end()
+  }
+
+  // ── Reading ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #listen(socket: Socket): ByteReader {
+    const reader = new ByteReader((full) => {
+      if (full) this.#socket.pause()
+      else this.#socket.resume()
+    })
+    const end = () => {
+      this.#open = false
+      reader.end()
+      this.#wake?.()
+    }
+    socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    socket.on('end', end)
+    socket.on('close', end)
+    // Broken lines are the client's affair.
+    socket.on('error', end)
+    socket.on('timeout', () => {
+      this.#out.line('* BYE You were silent for too long')
+      this.#out.flush()
+      end()
+      socket.end()
+    })
+    return reader
+  }
+
+  /** Undefined at the end; null for a line that is none, which has been answered. */
+  async #readCommand(): Promise<Given | null | undefined> {
+    const { limits } = this.#settings
+    const lines: string[] = []
+    const literals: Literal<StoredMessage>[] = []
+    let total = 0
+    for (;;) {
+      let line: Buffer | null
+      try {
+        line = await this.#reader.line(limits.lineBytes)
+      } catch (error) {
+        if (!(error instanceof LineTooLong)) throw error
+        throw new BadCommand('This line is too long')
+      }
+      if (line === null) return undefined
+      const text = line.toString('latin1')
+      total += text.length
+      lines.push(text)
+      const found = LITERAL.exec(text)
+      if (!found) break
+      const tag = TAG.exec(lines[0] ?? '')?.[1] ?? '*'
+      const literal = await this.#readLiteral(lines[0] ?? '', tag, {
+        size: Number(found[2]),
+        binary: found[1] === '~',
+        waits: found[3] === '',
+        total,
+      })
+      if (!literal) return null
+      if ('bytes' in literal && literal.bytes.length <= limits.literalBytes) total += literal.bytes.length
+      if (total > limits.commandBytes) throw new Goodbye('This command is too long')
+      literals.push(literal)
+    }
+    return this.#toCommand(lines, literals)
+  }
+
+  #toCommand(lines: string[], literals: readonly Literal<StoredMessage>[]): Given | null {
+    const first = lines[0] ?? ''
+    const tag = TAG.exec(first)
+    if (!tag) {
+      if (first !== '') this.#out.line('* BAD A command begins with a tag and a space')
+      return null
+    }
+    lines[0] = first.slice(tag[0].length)
+    const args: CommandArguments = new Arguments(lines, literals, this.#settings.limits.depth)
+    try {
+      let name = args.word()
+      const byUid = name === 'UID'
+      if (byUid) {
+        args.space()
+        name = args.word()
+      }
+      return { tag: tag[1] as string, name, byUid, args }
+    } catch {
+      this.#out.line(`${tag[1]} BAD A command has a name`)
+      return null
+    }
+  }
+
+  /** Undefined when it was refused, with an answer. */
+  async #readLiteral(
+    command: string,
+    tag: string,
+    literal: { readonly size: number; readonly binary: boolean; readonly waits: boolean; readonly total: number },
+  ): Promise<Literal<StoredMessage> | undefined> {
+    const { limits } = this.#settings
+    const { size, binary, waits } = literal
+    const isMessage = this.session.account !== undefined && /^\S+ +APPEND /i.test(command)
+    const limit = isMessage ? limits.messageBytes : this.session.account ? limits.literalBytes : BEFORE_SIGN_IN
+    const fits = size <= limit && literal.total + (isMessage ? 0 : size) <= limits.commandBytes
+    if (!fits) {
+      // RFC 7888 §4: a literal that is not waited for comes whatever is said.
+      if (!waits && size > limits.messageBytes * 2) throw new Goodbye('This literal is too large')
+      if (!waits) {
+        for await (const _ of this.#reader.bytes(size));
+        await this.#reader.line(limits.lineBytes).catch(() => null)
+      }
+      this.#out.line(
+        `${tag} ${isMessage ? 'NO [TOOBIG] The message' : 'BAD This string'} is larger than ${limit} bytes`,
+      )
+      return undefined
+    }
+    if (waits) {
+      this.#out.line('+ go on')
+      this.#out.flush()
+    }
+    return isMessage && size > IN_MEMORY ? this.#storeLiteral(size, binary) : this.#holdLiteral(size, binary)
+  }
+
+  async #holdLiteral(size: number, binary: boolean): Promise<Literal<StoredMessage>> {
+    const pieces: Buffer[] = []
+    let got = 0
+    for await (const piece of this.#reader.bytes(size)) {
+      pieces.push(piece)
+      got += piece.length
+    }
+    if (got < size) throw new Goodbye('The client has gone')
+    return { bytes: Buffer.concat(pieces), binary }
+  }
+
+  async #storeLiteral(size: number, binary: boolean): Promise<Literal<StoredMessage>> {
+    const writer = await this.#services.blobs.begin()
+    const reader = new MailReader()
+    let got = 0
+    try {
+      for await (const piece of this.#reader.bytes(size)) {
+        got += piece.length
+        reader.push(piece)
+        await writer.write(piece)
+      }
+      if (got < size) throw new Goodbye('The client has gone')
+      return { stored: { mail: reader.end(), blob: await writer.finish() }, binary }
+    } catch (error) {
+      await writer.abort().catch(() => undefined)
+      throw error
+    }
+  }
+
+  // ── Running ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** True when the command was understood. */
+  async #execute({ tag, name, byUid, args }: Given): Promise<boolean> {
+    const { session } = this
+    const out = this.#out
+    const command = COMMANDS.get(name)
+    const shown = byUid ? `UID ${name}` : name
+    try {
+      if (!command || (byUid && !command.uid)) throw new BadCommand('This command is not known')
+      if (session.enabled.has('UIDONLY') && command.uid && !byUid && name !== 'EXPUNGE')
+        throw new Refused('Message numbers are not used any more: give UIDs', 'UIDREQUIRED')
+      this.#allow(command.when)
+      const answer = await command.run(session, args, { byUid, tag, connection: this })
+      await session.tell({
+        expunge: answer.holdExpunges !== true,
+        ...(answer.quiet ? { quiet: answer.quiet } : {}),
+      })
+      out.line(`${tag} OK ${answer.code ? `[${answer.code}] ` : ''}${answer.text ?? `${shown} done`}`)
+      if (answer.after) {
+        out.flush()
+        await answer.after()
+      }
+      return true
+    } catch (error) {
+      if (error instanceof BadCommand) {
+        out.line(`${tag} BAD ${error.message}`)
+        return false
+      }
+      if (error instanceof Refused) {
+        out.line(`${tag} NO ${error.code ? `[${error.code}] ` : ''}${error.message}`)
+        return true
+      }
+      if (error instanceof Goodbye) throw error
+      out.line(`${tag} NO ${this.#trouble(error, shown)}`)
+      return true
+    }
+  }
+
+  #allow(when: 'any' | 'before-sign-in' | 'signed-in' | 'selected'): void {
+    const { account, selected } = this.session
+    if (when === 'before-sign-in' && account) throw new BadCommand('You are signed in already')
+    if ((when === 'signed-in' || when === 'selected') && !account) throw new BadCommand('Sign in first')
+    if (when === 'selected' && !selected) throw new BadCommand('Select a mailbox first')
+  }
+
+  #trouble(error: unknown, command: string): string {
+    if (error instanceof EventStoreError || error instanceof BlobError) {
+      if (error.code === 'disk-full') return '[OVERQUOTA] There is no space left on the server'
+      if (error.code === 'closed') return '[UNAVAILABLE] Shutting down, try again later'
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    this.#services.log('imap command failed', { command, error: message })
+    return '[SERVERBUG] Something went wrong here, try again'
+  }
+
+  // ── What commands need of the line ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends a challenge and answers the line that the client sends back; null when it has gone. */
+  async ask(challenge: string): Promise<string | null> {
+    this.#out.line(`+ ${challenge}`)
+    this.#out.flush()
+    return (await this.#reader.line(this.#settings.limits.lineBytes))?.toString('latin1') ?? null
+  }
+
+  /** Calls `tell` whenever the mailbox has changed, until the client sends a line: that line, or null when it has gone. */
+  async idle(tell: () => Promise<void>): Promise<string | null> {
+    const account = this.session.accountId
+    let changed = true
+    let ended = false
+    const ring = () => this.#wake?.()
+    const silence = this.#services.onApplied((touched) => {
+      if (!touched.has(account)) return
+      changed = true
+      ring()
+    })
+    const line = this.#reader.line(this.#settings.limits.lineBytes).finally(() => {
+      ended = true
+      ring()
+    })
+    line.catch(() => undefined)
+    try {
+      while (!ended && this.#open) {
+        if (changed) {
+          changed = false
+          await tell()
+          continue
+        }
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+    } finally {
+      this.#wake = undefined
+      silence()
+    }
+    return (await line)?.toString('latin1').trim() ?? null
+  }
+
+  /** Seconds until another guess is heard. */
+  guessing(): number {
+    return this.#guard.guessing(this.session.client.address)
+  }
+
+  guessedWrong(): void {
+    this.#guard.guessedWrong(this.session.client.address)
+  }
+
+  /** Whether the account may have one more session; from here on the line may be quiet for long. */
+  admit(account: string): boolean {
+    if (!this.#guard.enter(account)) return false
+    this.#admitted = account
+    this.#socket.setTimeout(this.#settings.limits.idleMs)
+    return true
+  }
+
+  /** RFC 9051 §6.2.1: everything begins anew, and what was sent in clear after the command does not count. */
+  async startTls(): Promise<void> {
+    const { tls, limits } = this.#settings
+    if (!tls) return
+    const plain = this.#socket
+    plain.removeAllListeners('data')
+    plain.removeAllListeners('timeout')
+    this.#reader.clear()
+    const secured = new TLSSocket(plain, { isServer: true, secureContext: tls })
+    this.#socket = secured
+    this.#reader = this.#listen(secured)
+    this.#out.redirect(secured)
+    this.session.secure = true
+    secured.setTimeout(limits.preAuthMs)
+    plain.resume()
+  }
+
+  /** RFC 4978: both ways from here on. */
+  compress(): void {
+    this.session.compressed = true
+    const socket = this.#socket
+    const inflate = createInflateRaw()
+    const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })
+    const rest = this.#reader.takeAll()
+    socket.removeAllListeners('data')
+    const reader = new ByteReader((full) => (full ? inflate.pause() : inflate.resume()))
+    this.#reader = reader
+    const end = () => {
+      this.#open = false
+      reader.end()
+      this.#wake?.()
+    }
+    inflate.on('data', (chunk: Buffer) => reader.push(chunk))
+    // Bytes that do not inflate cannot be followed by any that do.
+    inflate.on('error', () => {
+      end()
+      socket.destroy()
+    })
+    deflate.on('error', end)
+    socket.on('end', end)
+    socket.on('close', end)
+    if (rest.length > 0) inflate.write(rest)
+    socket.pipe(inflate)
+    deflate.pipe(socket)
+    this.#out.redirect(deflate)
+  }
+}

@@ -1,0 +1,244 @@
+// Which messages of the selected mailbox meet the criteria: by their rows where those can tell, else by looking into them.
+import { mailboxStream } from '../../../domain/log.ts'
+import { decodePartText } from '../../../domain/mail/body-text.ts'
+import { decodeHeaderText } from '../../../domain/mail/encoded-word.ts'
+import { eachField, unfold } from '../../../domain/mail/header.ts'
+import type { MimePart } from '../../../domain/mail/structure.ts'
+import type { UidRow } from '../../../projections/queries.ts'
+import { OpenMessage } from '../message.ts'
+import type { Session } from '../session.ts'
+import { type Criterion, fold } from './criteria.ts'
+
+/** Messages looked into at once. */
+const OPENED = 50
+const DAY = 86_400_000
+/** Bytes of one part that are searched. */
+const MAX_PART = 4 * 1024 * 1024
+
+/** Rows that match, ascending by UID. */
+export async function searchMailbox(session: Session, criterion: Criterion): Promise<readonly UidRow[]> {
+  const { mailbox: selected, services, accountId } = session
+  const numbers = new Map<Criterion, ReadonlySet<number>>()
+  resolveNumbers(session, criterion, numbers)
+  const found: UidRow[] = []
+  const stream = mailboxStream(accountId)
+  for await (const rows of selected.rows(bounded(session, criterion) ?? selected.uids)) {
+    const verdicts = rows.map((row) => byRow(criterion, row, numbers))
+    const unsure = rows.filter((_, i) => verdicts[i] === undefined)
+    const matching = new Set<number>()
+    for (let i = 0; i < unsure.length; i += OPENED) {
+      const some = unsure.slice(i, i + OPENED)
+      const opened = await OpenMessage.openAll(services, stream, some, { text: true })
+      const threads = await threadsOf(session, criterion, some)
+      for (const row of some) {
+        const message = opened.get(row.uid)
+        if (message && (await matches(criterion, new Looked(message, numbers, threads.get(row.id)))))
+          matching.add(row.uid)
+      }
+    }
+    rows.forEach((row, i) => {
+      if (verdicts[i] === true || matching.has(row.uid)) found.push(row)
+    })
+  }
+  return found
+}
+
+/** Message numbers that every match must be among, so that the rest is not read. */
+function bounded(session: Session, criterion: Criterion): readonly number[] | undefined {
+  const parts = criterion.kind === 'and' ? criterion.of : [criterion]
+  const numbers = parts.find((part) => part.kind === 'numbers')
+  return numbers?.kind === 'numbers' ? tolerant(session, numbers) : undefined
+}
+
+/** In a search a number that no message has matches nothing. */
+function tolerant(session: Session, { set, byUid }: Extract<Criterion, { kind: 'numbers' }>): readonly number[] {
+  const { mailbox: selected } = session
+  if (set === '$' || byUid) return selected.resolve(set, byUid)
+  const last = selected.uids.length
+  return selected.resolve(
+    set.flatMap(([from, to]) =>
+      from > last && from !== Number.POSITIVE_INFINITY
+        ? []
+        : [[from, to === Number.POSITIVE_INFINITY ? to : Math.min(to, last)] as const],
+    ),
+    false,
+  )
+}
+
+function resolveNumbers(session: Session, criterion: Criterion, into: Map<Criterion, ReadonlySet<number>>): void {
+  if (criterion.kind === 'numbers') into.set(criterion, new Set(tolerant(session, criterion)))
+  else if (criterion.kind === 'and' || criterion.kind === 'or')
+    for (const part of criterion.of) resolveNumbers(session, part, into)
+  else if (criterion.kind === 'not') resolveNumbers(session, criterion.of, into)
+}
+
+/** Undefined where the row alone cannot tell. */
+function byRow(
+  criterion: Criterion,
+  row: UidRow,
+  numbers: ReadonlyMap<Criterion, ReadonlySet<number>>,
+): boolean | undefined {
+  switch (criterion.kind) {
+    case 'all':
+      return true
+    case 'none':
+      return false
+    case 'and': {
+      let sure = true
+      for (const part of criterion.of) {
+        const verdict = byRow(part, row, numbers)
+        if (verdict === false) return false
+        if (verdict === undefined) sure = false
+      }
+      return sure ? true : undefined
+    }
+    case 'or': {
+      const [a, b] = criterion.of.map((part) => byRow(part, row, numbers))
+      if (a === true || b === true) return true
+      return a === false && b === false ? false : undefined
+    }
+    case 'not': {
+      const verdict = byRow(criterion.of, row, numbers)
+      return verdict === undefined ? undefined : !verdict
+    }
+    case 'flag':
+      return row.flags.includes(criterion.flag)
+    case 'numbers':
+      return numbers.get(criterion)?.has(row.uid) ?? false
+    case 'received': {
+      return row.receivedAt >= criterion.from && row.receivedAt < criterion.before
+    }
+    case 'size':
+      return row.size > criterion.above && row.size < criterion.below
+    case 'modseq':
+      return row.modseq >= criterion.atLeast
+    case 'email-id':
+      return row.id === criterion.id
+    case 'sent':
+    case 'thread-id':
+    case 'header':
+    case 'body':
+    case 'text':
+      return undefined
+    default: {
+      const _: never = criterion
+      return _
+    }
+  }
+}
+
+async function threadsOf(
+  session: Session,
+  criterion: Criterion,
+  rows: readonly UidRow[],
+): Promise<ReadonlyMap<string, string>> {
+  if (!asksForThread(criterion)) return new Map()
+  const ids = rows.map(({ id }) => id)
+  const listed = await session.services.mailbox.messagesById(session.accountId, ids)
+  return new Map(listed.map(({ id, threadId }) => [id, threadId]))
+}
+
+function asksForThread(criterion: Criterion): boolean {
+  if (criterion.kind === 'and' || criterion.kind === 'or') return criterion.of.some(asksForThread)
+  return criterion.kind === 'not' ? asksForThread(criterion.of) : criterion.kind === 'thread-id'
+}
+
+/** One message while it is looked into: header and body are decoded once, and only if asked for. */
+class Looked {
+  readonly message: OpenMessage
+  readonly numbers: ReadonlyMap<Criterion, ReadonlySet<number>>
+  readonly threadId: string | undefined
+  #fields: Promise<readonly { readonly name: string; readonly value: string }[]> | undefined
+  #body: Promise<string> | undefined
+  #excerpt: string | undefined
+
+  constructor(message: OpenMessage, numbers: Looked['numbers'], threadId: string | undefined) {
+    this.message = message
+    this.numbers = numbers
+    this.threadId = threadId
+  }
+
+  /** The text that the log keeps, folded: what is in it need not be looked for in the raw message. */
+  get excerpt(): string {
+    this.#excerpt ??= fold(this.message.content.text)
+    return this.#excerpt
+  }
+
+  fields(): Promise<readonly { readonly name: string; readonly value: string }[]> {
+    this.#fields ??= this.message.bytes(0, this.message.root.bodyStart).then((bytes) => {
+      const header = bytes.toString('latin1')
+      const fields: { name: string; value: string }[] = []
+      eachField(header, 10_000, (start, colon, end) => {
+        const name = header.slice(start, colon).trimEnd().toLowerCase()
+        fields.push({ name, value: fold(decodeHeaderText(unfold(header.slice(colon + 1, end)))) })
+      })
+      return fields
+    })
+    return this.#fields
+  }
+
+  /** Decoded text of every text part, those of messages inside it too. */
+  body(): Promise<string> {
+    this.#body ??= this.#readBody()
+    return this.#body
+  }
+
+  async #readBody(): Promise<string> {
+    const texts: string[] = []
+    const visit = async (part: MimePart): Promise<void> => {
+      for (const child of part.parts ?? []) await visit(child)
+      if (part.message) await visit(part.message.root)
+      if (part.parts || part.message || !part.type.startsWith('text/')) return
+      const end = Math.min(part.bodyEnd, part.bodyStart + MAX_PART)
+      texts.push(decodePartText(await this.message.bytes(part.bodyStart, end), part))
+    }
+    await visit(this.message.root)
+    return fold(texts.join('\n'))
+  }
+
+  /** Whether the log's text says everything: one plain part, all of it kept. */
+  get excerptIsAll(): boolean {
+    const { root, content } = this.message
+    return root.type === 'text/plain' && !root.parts && content.textTruncated !== true
+  }
+}
+
+async function matches(criterion: Criterion, looked: Looked): Promise<boolean> {
+  const known = byRow(criterion, looked.message.row, looked.numbers)
+  if (known !== undefined) return known
+  switch (criterion.kind) {
+    case 'and':
+      for (const part of criterion.of) if (!(await matches(part, looked))) return false
+      return true
+    case 'or':
+      return (await matches(criterion.of[0], looked)) || (await matches(criterion.of[1], looked))
+    case 'not':
+      return !(await matches(criterion.of, looked))
+    case 'sent': {
+      const { date } = looked.message.content.envelope
+      if (date === undefined) return false
+      const day = Math.floor(date / DAY) * DAY
+      return day >= criterion.from && day < criterion.before
+    }
+    case 'thread-id':
+      return looked.threadId === criterion.id
+    case 'header':
+      return (await looked.fields()).some(
+        ({ name, value }) => name === criterion.name && value.includes(criterion.text),
+      )
+    case 'body':
+      return inBody(criterion.text, looked)
+    case 'text':
+      if (await inBody(criterion.text, looked)) return true
+      return (await looked.fields()).some(({ name, value }) => `${name}: ${value}`.includes(criterion.text))
+    default:
+      return false
+  }
+}
+
+async function inBody(text: string, looked: Looked): Promise<boolean> {
+  if (looked.excerpt.includes(text)) return true
+  // The log's text has single spaces only where the message has more.
+  if (looked.excerptIsAll && !/\s/.test(text)) return false
+  return (await looked.body()).includes(text)
+}

@@ -1,0 +1,202 @@
+// A selected mailbox as one client sees it: which UIDs it knows at which sequence numbers, and how it learns what changed.
+import { type AccountId, isRedacted, mailboxStream, type Revision } from '../../domain/log.ts'
+import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
+import type { FolderRow, UidRow } from '../../projections/queries.ts'
+import { Refused } from './errors.ts'
+import { resolveSet, type SequenceSet } from './sequence-set.ts'
+import type { ImapServices } from './services.ts'
+
+/** Rows read at once, so that a long list never holds up others for long. */
+export const ROWS = 1000
+/** More events than this are not looked at one by one: the view is asked what changed. */
+const TAIL = 500
+
+export interface Changes {
+  /** Sequence numbers in the order in which they are to be told: each as it is after the ones before. */
+  readonly expunged: readonly { readonly sequence: number; readonly uid: number }[]
+  /** Known messages whose flags changed, ascending. */
+  readonly changed: readonly UidRow[]
+  /** How many messages are new. */
+  readonly arrived: number
+  /** The folder itself is gone. */
+  readonly deleted: boolean
+}
+
+const NOTHING: Changes = { expunged: [], changed: [], arrived: 0, deleted: false }
+
+export class Selected {
+  readonly account: AccountId
+  readonly folderId: string
+  readonly uidValidity: number
+  readonly readOnly: boolean
+  /** Ascending; the place of a UID plus one is its sequence number. */
+  uids: number[] = []
+  /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
+  saved: readonly number[] = []
+  readonly #services: ImapServices
+  /** The mailbox revision that flags and arrivals were told up to, and the MODSEQ that departures were. */
+  #revision: Revision = -1n
+  #vanishedUpTo = 0
+
+  private constructor(services: ImapServices, account: AccountId, folder: FolderRow, readOnly: boolean) {
+    this.#services = services
+    this.account = account
+    this.folderId = folder.id
+    this.uidValidity = folder.uidValidity
+    this.readOnly = readOnly
+  }
+
+  static async open(
+    services: ImapServices,
+    account: AccountId,
+    folder: FolderRow,
+    readOnly: boolean,
+  ): Promise<Selected> {
+    const selected = new Selected(services, account, folder, readOnly)
+    const { mailbox } = services
+    // Before the rows: what comes in between is told once more, and known then.
+    selected.#revision = (await mailbox.accountRevision(account)) ?? -1n
+    selected.#vanishedUpTo = Number(selected.#revision) + 1
+    selected.uids = [...(await mailbox.uids(account, folder.id))]
+    return selected
+  }
+
+  get highest(): number {
+    return this.uids.at(-1) ?? 0
+  }
+
+  /** Place of a UID, or of the first greater one. */
+  place(uid: number): number {
+    let low = 0
+    let high = this.uids.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.uids[middle] as number) < uid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** 0 for a UID that this client does not know. */
+  sequenceOf(uid: number): number {
+    const place = this.place(uid)
+    return this.uids[place] === uid ? place + 1 : 0
+  }
+
+  /** UIDs that a set names, ascending. A sequence number that no message has is BAD in the making: here it is NO. */
+  resolve(set: SequenceSet, byUid: boolean): readonly number[] {
+    if (set === '$') return this.saved.filter((uid) => this.sequenceOf(uid) > 0)
+    const found: number[] = []
+    for (const [from, to] of resolveSet(set, byUid ? this.highest : this.uids.length)) {
+      if (!byUid && to > this.uids.length) throw new Refused('There is no message with this number', 'CLIENTBUG')
+      const start = byUid ? this.place(from) : from - 1
+      for (let i = start; i < this.uids.length; i++) {
+        const uid = this.uids[i] as number
+        if (byUid ? uid > to : i >= to) break
+        found.push(uid)
+      }
+    }
+    return found
+  }
+
+  /** Rows of some UIDs, ascending, in pages. Those expunged meanwhile are left out. */
+  async *rows(uids: readonly number[]): AsyncGenerator<readonly UidRow[], void, void> {
+    for (let i = 0; i < uids.length; ) {
+      const from = uids[i] as number
+      // A page of neighbours is one look into the index, with those in between that were not asked for.
+      let end = Math.min(i + ROWS, uids.length)
+      while (end > i + 1 && this.place(uids[end - 1] as number) - this.place(from) > 2 * (end - i))
+        end = i + ((end - i) >> 1)
+      const wanted = uids.slice(i, end)
+      const to = wanted.at(-1) as number
+      const limit = this.place(to) - this.place(from) + 1 + ROWS
+      const rows = await this.#services.mailbox.uidRange(this.account, this.folderId, { from, to, limit })
+      const set = wanted.length === rows.length ? undefined : new Set(wanted)
+      yield set ? rows.filter(({ uid }) => set.has(uid)) : rows
+      i = end
+    }
+  }
+
+  /**
+   * Brings what this client knows up to the views. Without `expunge` departures wait, since numbers must not shift under a command
+   * that uses them (RFC 9051 §7.5.1).
+   */
+  async sync(expunge: boolean): Promise<Changes> {
+    const { mailbox } = this.#services
+    const shown = (await mailbox.accountRevision(this.account)) ?? -1n
+    if (shown <= this.#revision && !(expunge && this.#vanishedUpTo <= Number(this.#revision))) return NOTHING
+    const folder = await mailbox.folder(this.account, this.folderId)
+    if (folder?.uidValidity !== this.uidValidity) {
+      const expunged = this.uids.map((uid) => ({ sequence: 1, uid }))
+      this.uids = []
+      this.#revision = shown
+      return { expunged, changed: [], arrived: 0, deleted: true }
+    }
+    const rows = await this.#changedRows(shown)
+    this.#revision = shown
+    const expunged: { sequence: number; uid: number }[] = []
+    if (expunge) {
+      for (const uid of await mailbox.vanishedSince(this.account, this.folderId, this.#vanishedUpTo)) {
+        const sequence = this.sequenceOf(uid)
+        // Those before it are gone by the time that it is told.
+        if (sequence > 0) expunged.push({ sequence: sequence - expunged.length, uid })
+      }
+      if (expunged.length > 0) {
+        const gone = new Set(expunged.map(({ uid }) => uid))
+        this.uids = this.uids.filter((uid) => !gone.has(uid))
+      }
+      this.#vanishedUpTo = Number(shown) + 1
+    }
+    const changed: UidRow[] = []
+    let arrived = 0
+    for (const row of rows) {
+      if (this.sequenceOf(row.uid) > 0) changed.push(row)
+      else if (row.uid > this.highest) {
+        this.uids.push(row.uid)
+        arrived++
+      }
+    }
+    return { expunged, changed, arrived, deleted: false }
+  }
+
+  /** Rows of the folder that events after `#revision` touched, ascending by UID. */
+  async #changedRows(shown: Revision): Promise<readonly UidRow[]> {
+    const { mailbox, source } = this.#services
+    const ids = new Set<string>()
+    const missed = Number(shown - this.#revision)
+    if (missed > TAIL) {
+      const rows: UidRow[] = []
+      const changedSince = Number(this.#revision) + 1
+      for (let from = 0; ; ) {
+        const page = await mailbox.uidRange(this.account, this.folderId, { from, changedSince, limit: ROWS })
+        rows.push(...page)
+        if (page.length < ROWS) return rows
+        from = (page.at(-1) as UidRow).uid + 1
+      }
+    }
+    const stream = mailboxStream(this.account)
+    for await (const event of source.readStream(stream, { from: this.#revision + 1n, limit: missed })) {
+      if (isRedacted(event) || event.revision > shown) continue
+      for (const id of messagesOf(event as MailboxEvent)) ids.add(id)
+    }
+    if (ids.size === 0) return []
+    const found = await mailbox.messagesById(this.account, [...ids])
+    return found.filter((row) => row.folderId === this.folderId && !row.expunged).sort((a, b) => a.uid - b.uid)
+  }
+}
+
+function messagesOf(event: MailboxEvent): readonly string[] {
+  switch (event.type) {
+    case 'MessageReceived':
+    case 'MessageAppended':
+    case 'MessageMoved':
+    case 'MessageRestored':
+      return [event.data.messageId]
+    case 'MessageCopied':
+      return [event.data.copyId]
+    case 'FlagsChanged':
+      return event.data.messageIds
+    default:
+      return []
+  }
+}

@@ -1,0 +1,23 @@
+// What the IMAP gateway needs of the rest of the system.
+import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
+import type { Journal } from '../../commands/ports/journal.ts'
+import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
+import type { AccountId, Revision } from '../../domain/log.ts'
+import type { EventSource } from '../../projections/ports/event-source.ts'
+import type { MailboxQueries } from '../../projections/queries.ts'
+
+export interface ImapServices {
+  readonly journal: Journal
+  readonly source: Pick<EventSource, 'readStream' | 'readPositions'>
+  readonly blobs: MessageBlobs
+  readonly directory: Directory
+  readonly snapshots: MailboxSnapshots
+  readonly mailbox: MailboxQueries
+  /** Resolves once the views reflect the revision. */
+  waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
+  onApplied(listener: (touched: ReadonlyMap<AccountId, Revision>) => void): () => void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+  readonly count: (metric: string) => void
+}

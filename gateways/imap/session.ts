@@ -1,0 +1,152 @@
+// One client's state (RFC 9051 §3): who it is, what it enabled, what it has selected, and what it is to be told.
+import { type CommandContext, contextOf } from '../../commands/context.ts'
+import type { DirectoryAccount } from '../../commands/ports/views.ts'
+import type { Revision } from '../../domain/log.ts'
+import type { UidRow } from '../../projections/queries.ts'
+import { Goodbye, Refused } from './errors.ts'
+import type { ImapLimits } from './limits.ts'
+import { decodeUtf7, encodeUtf7, FolderTree } from './names.ts'
+import type { Output } from './output.ts'
+import { flagList } from './respond/flags.ts'
+import { astring, utf8, utf8String } from './respond/strings.ts'
+import type { Selected } from './selected.ts'
+import { writeSet } from './sequence-set.ts'
+import type { ImapServices } from './services.ts'
+
+export type Extension = 'CONDSTORE' | 'QRESYNC' | 'IMAP4REV2' | 'UTF8=ACCEPT' | 'UIDONLY'
+
+/** A write may be told before the views have it; longer than this and the client is told later. */
+const READ_YOUR_WRITES_MS = 10_000
+
+export class Session {
+  readonly services: ImapServices
+  readonly limits: ImapLimits
+  readonly out: Output
+  readonly client: { readonly address: string }
+  secure: boolean
+  readonly canStartTls: boolean
+  /** Passwords in clear on this listener, which is then a loopback one. */
+  readonly #insecureAuth: boolean
+  account: DirectoryAccount | undefined
+  selected: Selected | undefined
+  readonly enabled = new Set<Extension>()
+  compressed = false
+  /** What the client said of itself (RFC 2971), for the log of events. */
+  clientName: string | undefined
+
+  constructor(parts: {
+    readonly services: ImapServices
+    readonly limits: ImapLimits
+    readonly out: Output
+    readonly address: string
+    readonly secure: boolean
+    readonly canStartTls: boolean
+    readonly insecureAuth: boolean
+  }) {
+    this.services = parts.services
+    this.limits = parts.limits
+    this.out = parts.out
+    this.client = { address: parts.address }
+    this.secure = parts.secure
+    this.canStartTls = parts.canStartTls
+    this.#insecureAuth = parts.insecureAuth
+  }
+
+  /** Never in clear over a network. */
+  get mayUsePasswords(): boolean {
+    return this.secure || this.#insecureAuth
+  }
+
+  get accountId(): string {
+    if (!this.account) throw new Refused('Sign in first')
+    return this.account.id
+  }
+
+  get mailbox(): Selected {
+    if (!this.selected) throw new Refused('Select a mailbox first', 'CLIENTBUG')
+    return this.selected
+  }
+
+  /** The selected mailbox, for a command that changes it. */
+  get writable(): Selected {
+    if (this.mailbox.readOnly) throw new Refused('The mailbox was opened to be read only', 'READ-ONLY')
+    return this.mailbox
+  }
+
+  get rev2(): boolean {
+    return this.enabled.has('IMAP4REV2')
+  }
+
+  get utf8(): boolean {
+    return this.rev2 || this.enabled.has('UTF8=ACCEPT')
+  }
+
+  /** Whether MODSEQ is told with every flag change (RFC 7162 §3.1). */
+  get condstore(): boolean {
+    return this.enabled.has('CONDSTORE') || this.enabled.has('QRESYNC')
+  }
+
+  context(): CommandContext {
+    const { address } = this.client
+    const client = { address, ...(this.clientName === undefined ? {} : { name: this.clientName }) }
+    return contextOf(this.accountId, 'imap', { at: this.services.now(), client })
+  }
+
+  async folders(): Promise<FolderTree> {
+    return new FolderTree(await this.services.mailbox.folders(this.accountId))
+  }
+
+  /** A mailbox name as the client wrote it. */
+  nameIn(name: string): string {
+    const text = this.utf8 ? name : decodeUtf7(name)
+    return text.toUpperCase() === 'INBOX' ? 'INBOX' : text.replace(/^inbox(?=\/)/i, 'INBOX')
+  }
+
+  /** A mailbox name as the client reads it. */
+  nameOut(path: string): string {
+    if (!this.utf8) return astring(encodeUtf7(path))
+    const text = utf8(path)
+    return text === path ? astring(path) : utf8String(path, true)
+  }
+
+  /** Waits until what was written can be read, so that the answer and the next command are of one mind. */
+  async reflect(revision: Revision): Promise<void> {
+    await this.services
+      .waitForRevision(this.accountId, revision, { timeoutMs: READ_YOUR_WRITES_MS })
+      .catch((error: unknown) => {
+        this.services.log('views are behind', { via: 'imap', error: String(error) })
+      })
+  }
+
+  /** Tells what others, and this client's own commands, have changed since it was last told. */
+  async tell(options: { readonly expunge: boolean; readonly quiet?: ReadonlySet<number> }): Promise<void> {
+    const { selected, out } = this
+    if (!selected) return
+    const { expunged, changed, arrived, deleted } = await selected.sync(options.expunge)
+    if (expunged.length > 0) {
+      if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY'))
+        out.line(`* VANISHED ${writeSet(expunged.map(({ uid }) => uid).sort((a, b) => a - b))}`)
+      else for (const { sequence } of expunged) out.line(`* ${sequence} EXPUNGE`)
+    }
+    if (deleted) throw new Goodbye('The mailbox that you were in has been deleted')
+    if (arrived > 0) out.line(`* ${selected.uids.length} EXISTS`)
+    for (const row of changed) if (!options.quiet?.has(row.uid)) this.flags(row)
+  }
+
+  /** FETCH answer about flags alone. */
+  flags(row: UidRow): void {
+    const parts = [`FLAGS ${flagList(row.flags)}`]
+    if (this.condstore) parts.push(`MODSEQ (${row.modseq})`)
+    this.fetched(row.uid, parts, true)
+  }
+
+  /** `* n FETCH (…)`, or UIDFETCH once UIDONLY is enabled (RFC 9586). */
+  fetched(uid: number, parts: readonly string[], withUid: boolean): void {
+    if (this.enabled.has('UIDONLY')) {
+      this.out.line(`* ${uid} UIDFETCH (${parts.join(' ')})`)
+      return
+    }
+    const sequence = this.mailbox.sequenceOf(uid)
+    if (sequence > 0) this.out.line(`* ${sequence} FETCH (${[...(withUid ? [`UID ${uid}`] : []), ...parts].join(' ')})`)
+  }
+}

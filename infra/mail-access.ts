@@ -1,0 +1,48 @@
+// How mail programs reach mailboxes: the IMAP listeners.
+import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
+import { listenImap } from '../gateways/imap/server.ts'
+import type { ImapServices } from '../gateways/imap/services.ts'
+import type { PortName } from './config.ts'
+import type { Everpost } from './embedded.ts'
+import { type Counters, logLine } from './log-line.ts'
+import type { TlsPair } from './tls.ts'
+
+export interface AccessListener {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Calls `listening` for each listener of the roles that this process has. */
+export async function startMailAccess(
+  everpost: Everpost,
+  counters: Counters,
+  tls: TlsPair,
+  options: {
+    readonly insecureAuth: boolean
+    readonly listening: <T>(name: PortName, port: number, listen: () => Promise<T>) => Promise<T>
+  },
+): Promise<Record<string, AccessListener>> {
+  const { config, projectors } = everpost
+  const services: ImapServices = {
+    journal: everpost.journal,
+    source: everpost.journal,
+    blobs: everpost.blobs,
+    directory: projectors.directory,
+    snapshots: projectors.mailbox,
+    mailbox: projectors.mailbox,
+    waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
+    onApplied: (listener) => projectors.onApplied(listener),
+    now: Date.now,
+    log: logLine,
+    count: counters.count,
+  }
+  const base = { host: config.host, hostname: `mail.${config.domain}`, tls, insecureAuth: options.insecureAuth }
+  const listeners: Record<string, AccessListener> = {}
+  for (const name of ['imap', 'imaps'] as const) {
+    const port = config.ports[name]
+    if (!config.roles.includes('imap') || port === 'off') continue
+    const settings = { ...base, port, implicitTls: name === 'imaps', limits: DEFAULT_IMAP_LIMITS }
+    listeners[name] = await options.listening(name, port, () => listenImap(services, settings))
+  }
+  return listeners
+}
