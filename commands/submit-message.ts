@@ -6,6 +6,7 @@ import type { MailContent } from '../domain/mail/structure.ts'
 import type { BlobRef, MailboxEvent } from '../domain/mailbox/mailbox.ts'
 import {
   decide,
+  type EnvelopeOptions,
   evolve,
   noSubmission,
   type Submission,
@@ -33,8 +34,9 @@ export interface SubmissionPorts {
 export interface MessageToSubmit {
   readonly accountId: AccountId
   readonly mailFrom: string
-  /** Every recipient, Bcc included; normalised or not. */
-  readonly recipients: readonly string[]
+  /** Every recipient, Bcc included; normalised or not. With what its reports should be, where the client said so (RFC 3461). */
+  readonly recipients: readonly (string | RecipientToSubmit)[]
+  readonly envelope?: EnvelopeOptions
   readonly blob: BlobRef
   readonly mail: MailContent
   /** Epoch milliseconds; the past sends now. */
@@ -46,6 +48,8 @@ export interface MessageToSubmit {
   readonly forwards?: string
   readonly draftId?: string
 }
+
+export type RecipientToSubmit = Pick<SubmissionRecipient, 'address' | 'notify' | 'originalRecipient'>
 
 export type SubmitOutcome = Outcome<
   { readonly submissionId: string; readonly messageId: string; readonly revision: Revision },
@@ -73,6 +77,8 @@ export async function submitMessage(
         blob: input.blob,
         subject: input.mail.envelope.subject.slice(0, 500),
         sendAt: input.sendAt ?? context.at,
+        ...messageIdField(input.mail),
+        ...(input.envelope && Object.keys(input.envelope).length > 0 ? { envelope: input.envelope } : {}),
       },
     },
     noSubmission,
@@ -103,6 +109,21 @@ export async function submitMessage(
   return { ok: true, submissionId, messageId, revision: revision ?? 0n }
 }
 
+/** The append that begins a submission of the mail system itself, or for somebody: no Sent copy, nobody to refuse it to. */
+export function newSubmission({
+  mail,
+  ...data
+}: Omit<Extract<SubmissionEvent, { type: 'MessageSubmitted' }>['data'], 'subject'> & { readonly mail: MailContent }) {
+  const subject = mail.envelope.subject.slice(0, 500)
+  const submission = { ...data, subject, ...messageIdField(mail) }
+  const decision = decide({ type: 'SubmitMessage', submission }, noSubmission)
+  const events = 'events' in decision ? decision.events : []
+  return { stream: submissionStream(data.submissionId), expected: 'no-stream' as const, events }
+}
+
+const messageIdField = ({ envelope: { messageId } }: MailContent) =>
+  messageId === undefined ? {} : { messageIdField: messageId.slice(0, 998) }
+
 function sentCopy(input: MessageToSubmit, messageId: string, at: number): readonly MailboxEvent[] {
   const events: MailboxEvent[] = []
   if (input.keepSentCopy ?? true) {
@@ -118,13 +139,23 @@ function sentCopy(input: MessageToSubmit, messageId: string, at: number): readon
   return events
 }
 
-async function resolveRecipients(directory: Directory, texts: readonly string[]) {
+async function resolveRecipients(directory: Directory, given: readonly (string | RecipientToSubmit)[]) {
   const recipients = new Map<string, SubmissionRecipient>()
-  for (const text of texts) {
+  for (const each of given) {
+    const {
+      address: text,
+      notify,
+      originalRecipient,
+    }: RecipientToSubmit = typeof each === 'string' ? { address: each } : each
     const normal = normalizeAddress(text)
     if (!normal) return refused('bad-address', `${text.slice(0, 100)} is not an e-mail address.`)
     const local = await directory.resolve(normal.address)
-    recipients.set(normal.address, { address: normal.address, ...(local ? { accountId: local.accountId } : {}) })
+    recipients.set(normal.address, {
+      address: normal.address,
+      ...(local ? { accountId: local.accountId } : {}),
+      ...(notify ? { notify } : {}),
+      ...(originalRecipient ? { originalRecipient } : {}),
+    })
   }
   return { ok: true as const, recipients: [...recipients.values()] }
 }

@@ -1,6 +1,7 @@
 // Every event of Everpost under one type.
 import { ACCOUNT_EVENT_TYPES, type AccountEvent, type AddressEvent, type DomainEvent } from './account/account.ts'
 import { AUDIT_EVENT_TYPES, type AuditEvent } from './audit/audit.ts'
+import { SIGNING_KEY_EVENT_TYPES, type SigningKeyEvent } from './delivery/signing-keys.ts'
 import { INTAKE_EVENT_TYPES, type IntakeEvent } from './intake/intake.ts'
 import type { Recorded } from './log.ts'
 import { MAILBOX_EVENT_TYPES, type MailboxEvent } from './mailbox/mailbox.ts'
@@ -11,6 +12,7 @@ export type EverpostEvent =
   | AccountEvent
   | AddressEvent
   | DomainEvent
+  | SigningKeyEvent
   | SubmissionEvent
   | IntakeEvent
   | AuditEvent
@@ -22,6 +24,7 @@ export const EVENT_TYPES = [
   ...ACCOUNT_EVENT_TYPES,
   'AddressClaimed',
   'DomainAdded',
+  ...SIGNING_KEY_EVENT_TYPES,
   ...SUBMISSION_EVENT_TYPES,
   ...INTAKE_EVENT_TYPES,
   ...AUDIT_EVENT_TYPES,

@@ -2,9 +2,7 @@
 import { join } from 'node:path'
 import { contextOf } from '../commands/context.ts'
 import { openAccount } from '../commands/open-account.ts'
-import { deliverLocally } from '../commands/submit-message.ts'
-import { isRedacted, mailboxStream } from '../domain/log.ts'
-import { readMail } from '../domain/mail/read.ts'
+import { mailboxStream } from '../domain/log.ts'
 import { findVerb, runsAlone } from '../gateways/cli/find-verb.ts'
 import { runAlone, runVerb } from '../gateways/cli/run.ts'
 import type { CliIo } from '../gateways/cli/services.ts'
@@ -23,6 +21,7 @@ import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl }
 import { type Everpost, openEmbedded } from './embedded.ts'
 import { Counters, logLine } from './log-line.ts'
 import { startMailAccess } from './mail-access.ts'
+import { startDelivery } from './start-delivery.ts'
 import { loadTls } from './tls.ts'
 
 export interface RunningServer {
@@ -64,8 +63,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ports['http'] = web.port
       stops.push(() => web.gateway.close())
     }
-    const sender = startSender(everpost)
-    stops.push(() => sender.stop())
+    if (config.roles.includes('delivery')) {
+      const delivery = startDelivery(everpost, counters)
+      stops.push(() => delivery.stop())
+    }
     const dailyHead = startDailyHead(everpost.audit, {
       onSigned: (size) => logLine('tree head signed', { size }),
       onError: (error) => logLine('no tree head signed', { error: String(error) }),
@@ -201,47 +202,6 @@ async function listening<T>(name: string, port: number, listen: () => Promise<T>
     if (code === 'EACCES')
       throw new Error(`Port ${port} for ${name} may not be opened by this user: choose one above 1023 with ${variable}`)
     throw error
-  }
-}
-
-/**
- * Delivers what waits for its time, and what a crash left between submission and delivery, to recipients that live here. Mail for other
- * servers stays where it is until there is an outbound role.
- */
-function startSender(everpost: Everpost): { stop(): void } {
-  const { projectors, journal, blobs } = everpost
-  let stopped = false
-  let timer: NodeJS.Timeout | undefined
-  const sweep = async () => {
-    const now = Date.now()
-    for (const { row } of await projectors.submissions.pendingSubmissions({ first: 1000 })) {
-      const local = row.recipients.some(({ accountId, state }) => accountId !== null && state === 'pending')
-      if (stopped || !local || row.sendAt > now) continue
-      try {
-        const [event] = await journal.readPositions([row.position])
-        if (!event || isRedacted(event) || event.type !== 'MessageSubmitted') continue
-        await deliverLocally(journal, row.id, readMail(await blobs.read(event.data.blob)))
-      } catch (error) {
-        // One that cannot go must not keep the others waiting.
-        if (!stopped) logLine('sending waits', { submission: row.id, error: String(error) })
-      }
-    }
-  }
-  const run = () => {
-    sweep()
-      .catch((error) => {
-        if (!stopped) logLine('sending waits', { error: String(error) })
-      })
-      .finally(() => {
-        if (!stopped) timer = setTimeout(run, 1000).unref()
-      })
-  }
-  run()
-  return {
-    stop: () => {
-      stopped = true
-      clearTimeout(timer)
-    },
   }
 }
 

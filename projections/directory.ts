@@ -7,7 +7,7 @@ import type { DirectoryState, DirectoryUnit, Projector } from './ports/view-stor
 
 export const directoryProjector: Projector<DirectoryUnit> = {
   name: 'directory',
-  version: 1,
+  version: 2,
   prefixes: ['account-', 'domain-'],
   types: new Set<string>([...ACCOUNT_EVENT_TYPES, 'DomainAdded']),
   apply,
@@ -43,6 +43,7 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       appPasswords: [],
       addresses: [],
       filterRules: '',
+      slowed: null,
     }
     addAddress(unit, account, address, 'primary')
     unit.accounts.put(id, account)
@@ -74,6 +75,14 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       break
     case 'FilterRulesChanged':
       account.filterRules = event.data.script
+      break
+    case 'SendingSlowed': {
+      const { reason, detail, until } = event.data
+      account.slowed = { reason, detail, until }
+      break
+    }
+    case 'SendingResumed':
+      account.slowed = null
       break
     case 'LegalHoldPlaced':
       if (!account.holds.includes(event.data.holdId)) account.holds.push(event.data.holdId)
@@ -121,5 +130,6 @@ function erase(unit: DirectoryUnit, event: SourceEvent): void {
     appPasswords: [],
     addresses: [],
     filterRules: '',
+    slowed: null,
   })
 }

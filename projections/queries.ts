@@ -1,8 +1,9 @@
 // What gateways may ask of the views. Every question names the account, and no answer ever holds another account's row.
-import type { AccountRole, AddressKind } from '../domain/account/account.ts'
+import type { AccountRole, AddressKind, SlowedReason } from '../domain/account/account.ts'
 import type { AccountId, Position, Revision } from '../domain/log.ts'
 import type { MailAddress } from '../domain/mail/structure.ts'
 import type { FolderRole } from '../domain/mailbox/mailbox.ts'
+import type { ReportedAction } from '../domain/submission/submission.ts'
 
 export interface FolderRow {
   readonly id: string
@@ -197,6 +198,15 @@ export interface RecipientRow {
   /** Epoch milliseconds of the last change; null before one. */
   readonly at: number | null
   readonly nextAttemptAt: number | null
+  /** Enhanced status code (RFC 3463) of the last answer. */
+  readonly status: string | null
+  /** What a report said after the message had left. */
+  readonly report: {
+    readonly action: ReportedAction
+    readonly status: string
+    readonly answer: string
+    readonly remote: string | null
+  } | null
 }
 
 export interface SubmissionRow {
@@ -207,10 +217,18 @@ export interface SubmissionRow {
   readonly submittedAt: number
   readonly sendAt: number
   readonly state: 'pending' | 'completed' | 'cancelled'
+  /** When the next recipient is due, epoch milliseconds; null when none waits. */
+  readonly dueAt: number | null
   readonly recipients: readonly RecipientRow[]
   /** Last revision of the submission stream that this row reflects. */
   readonly revision: Revision
   /** Position of its MessageSubmitted. */
+  readonly position: Position
+}
+
+export interface DueSubmission {
+  readonly id: string
+  readonly dueAt: number
   readonly position: Position
 }
 
@@ -231,6 +249,16 @@ export interface SubmissionQueries {
     readonly first?: number | undefined
     readonly after?: Position | undefined
   }): Promise<readonly { readonly accountId: AccountId; readonly row: SubmissionRow }[]>
+  /** Of every account, by id. */
+  pendingSubmission(
+    submissionId: string,
+  ): Promise<{ readonly accountId: AccountId; readonly row: SubmissionRow } | undefined>
+  /** Submissions whose next recipient is due at `until` or before, the longest due first; `after` pages on. */
+  dueSubmissions(options: {
+    readonly until: number
+    readonly first: number
+    readonly after?: DueSubmission | undefined
+  }): Promise<readonly DueSubmission[]>
 }
 
 export interface TimelineQueries {
@@ -265,6 +293,8 @@ export interface DirectoryRow {
   readonly addresses: readonly { readonly address: string; readonly kind: AddressKind }[]
   /** The Sieve or rule script in force, '' for none. */
   readonly filterRules: string
+  /** Why it may send only little just now; null while it sends freely, also once `until` is past. */
+  readonly slowed: { readonly reason: SlowedReason; readonly detail: string; readonly until: number } | null
 }
 
 export interface DirectoryQueries {

@@ -2,12 +2,12 @@
 import { accountOfStream, isRedacted } from '../domain/log.ts'
 import { SUBMISSION_EVENT_TYPES, type SubmissionEvent } from '../domain/submission/submission.ts'
 import type { SourceEvent } from './ports/event-source.ts'
-import type { Projector, RecipientFate, SubmissionsUnit } from './ports/view-store.ts'
+import type { Projector, RecipientFate, SubmissionState, SubmissionsUnit } from './ports/view-store.ts'
 import type { RecipientState } from './queries.ts'
 
 export const submissionsProjector: Projector<SubmissionsUnit> = {
   name: 'submissions',
-  version: 1,
+  version: 2,
   prefixes: ['submission-', 'account-'],
   types: new Set<string>([...SUBMISSION_EVENT_TYPES, 'AccountErased']),
   apply,
@@ -34,6 +34,7 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
         submittedAt: at,
         sendAt,
         state: 'pending',
+        dueAt: sendAt,
         revision: Number(event.revision),
         position: Number(event.position),
         recipients: recipients.map(
@@ -46,6 +47,8 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
             attempts: 0,
             at: null,
             nextAttemptAt: null,
+            status: null,
+            report: null,
           }),
         ),
       })
@@ -66,8 +69,29 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
           }
         }
       }
+      submission.dueAt = null
       submission.revision = Number(event.revision)
       unit.submissions.put(submission.id, submission)
+      return
+    }
+    case 'SendingStarted':
+    case 'SenderNotified':
+      touch(unit, event.data.submissionId, Number(event.revision))
+      return
+    case 'RetryRequested': {
+      const submission = touch(unit, event.data.submissionId, Number(event.revision))
+      for (const recipient of submission?.recipients ?? [])
+        if (recipient.state === 'deferred') recipient.nextAttemptAt = Math.min(recipient.nextAttemptAt ?? at, at)
+      if (submission) due(submission)
+      return
+    }
+    case 'RecipientReported': {
+      const { submissionId, recipient, action, status, answer, remote } = event.data
+      const submission = touch(unit, submissionId, Number(event.revision))
+      const fate = submission?.recipients.find((each) => each.address === recipient)
+      if (fate === undefined) return
+      // A failure is never taken back by a later, gentler report.
+      if (fate.report?.action !== 'failed') fate.report = { action, status, answer, remote: remote ?? null }
       return
     }
     case 'RecipientDelivered':
@@ -91,23 +115,40 @@ type Attempt = Extract<
 
 function attempt(
   unit: SubmissionsUnit,
-  { submissionId, recipient, answer, remote }: Attempt,
+  { submissionId, recipient, answer, remote, status }: Attempt,
   state: RecipientState,
   nextAttemptAt: number | null,
   at: number,
   revision: number,
 ): void {
-  const submission = unit.submissions.get(submissionId)
-  if (submission === undefined) return
-  submission.revision = revision
-  unit.submissions.put(submissionId, submission)
-  const fate = submission.recipients.find((each) => each.address === recipient)
+  const submission = touch(unit, submissionId, revision)
+  const fate = submission?.recipients.find((each) => each.address === recipient)
   // A recipient that got it, or never will, keeps that fate.
-  if (fate === undefined || fate.state === 'delivered' || fate.state === 'bounced') return
+  if (submission === undefined || fate === undefined || fate.state === 'delivered' || fate.state === 'bounced') return
   fate.state = state
   fate.answer = answer
   fate.remote = remote ?? null
+  fate.status = status ?? null
   fate.attempts++
   fate.at = at
   fate.nextAttemptAt = nextAttemptAt
+  due(submission)
+}
+
+function touch(unit: SubmissionsUnit, submissionId: string, revision: number): SubmissionState | undefined {
+  const submission = unit.submissions.get(submissionId)
+  if (submission === undefined) return undefined
+  submission.revision = revision
+  unit.submissions.put(submissionId, submission)
+  return submission
+}
+
+function due(submission: SubmissionState): void {
+  let first: number | null = null
+  for (const { state, nextAttemptAt } of submission.recipients) {
+    if (state !== 'pending' && state !== 'deferred') continue
+    const at = Math.max(nextAttemptAt ?? 0, submission.sendAt)
+    if (first === null || at < first) first = at
+  }
+  submission.dueAt = submission.state === 'pending' ? first : null
 }

@@ -6,7 +6,7 @@ import type { Projector, TimelineUnit } from './ports/view-store.ts'
 
 export const timelineProjector: Projector<TimelineUnit> = {
   name: 'timeline',
-  version: 1,
+  version: 2,
   prefixes: ['mailbox-', 'account-', 'submission-', 'intake-', 'audit-log'],
   types: new Set<string>(EVENT_TYPES),
   apply,
@@ -54,6 +54,10 @@ function apply(unit: TimelineUnit, event: SourceEvent): void {
       return
     }
     case 'SendCancelled':
+    case 'SendingStarted':
+    case 'RetryRequested':
+    case 'SenderNotified':
+    case 'RecipientReported':
     case 'RecipientDelivered':
     case 'RecipientDeferred':
     case 'RecipientBounced':

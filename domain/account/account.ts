@@ -12,7 +12,15 @@ export type AccountEvent =
   | { type: 'FilterRulesChanged'; data: { accountId: string; script: string } }
   | { type: 'LegalHoldPlaced'; data: { accountId: string; holdId: string; reason: string } }
   | { type: 'LegalHoldReleased'; data: { accountId: string; holdId: string } }
+  | {
+      type: 'SendingSlowed'
+      data: { accountId: string; reason: SlowedReason; detail: string; until: number }
+    }
+  | { type: 'SendingResumed'; data: { accountId: string } }
   | { type: 'AccountErased'; data: { accountId: string } }
+
+/** What made an account look taken over. */
+export type SlowedReason = 'limit' | 'bounces' | 'new-recipients'
 
 /** `catch-all` takes every otherwise unknown address of its domain and is written `@domain`. */
 export type AddressKind = 'primary' | 'alias' | 'catch-all'
@@ -33,6 +41,8 @@ export const ACCOUNT_EVENT_TYPES = [
   'FilterRulesChanged',
   'LegalHoldPlaced',
   'LegalHoldReleased',
+  'SendingSlowed',
+  'SendingResumed',
   'AccountErased',
 ] as const satisfies readonly AccountEvent['type'][]
 
@@ -47,6 +57,8 @@ export interface Account {
   readonly addresses: ReadonlySet<string>
   readonly appPasswords: ReadonlySet<string>
   readonly quota: number | null
+  /** Epoch milliseconds; 0 while it sends freely. */
+  readonly slowedUntil: number
 }
 
 export const noAccount: Account = {
@@ -55,6 +67,7 @@ export const noAccount: Account = {
   addresses: new Set(),
   appPasswords: new Set(),
   quota: null,
+  slowedUntil: 0,
 }
 
 // ── Evolve ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -75,6 +88,10 @@ export function evolve(state: Account, event: AccountEvent): Account {
       return { ...state, holds: new Set(state.holds).add(event.data.holdId) }
     case 'LegalHoldReleased':
       return { ...state, holds: without(state.holds, event.data.holdId) }
+    case 'SendingSlowed':
+      return { ...state, slowedUntil: event.data.until }
+    case 'SendingResumed':
+      return { ...state, slowedUntil: 0 }
     case 'AccountErased':
       return { ...state, erased: true }
     case 'PasswordChanged':
@@ -105,6 +122,8 @@ export type AccountCommand =
   | { type: 'ChangeFilterRules'; script: string }
   | { type: 'PlaceLegalHold'; holdId: string; reason: string }
   | { type: 'ReleaseLegalHold'; holdId: string }
+  | { type: 'SlowSending'; reason: SlowedReason; detail: string; until: number; at: number }
+  | { type: 'ResumeSending' }
   | { type: 'EraseAccount' }
 
 export interface AccountRefusal {
@@ -186,6 +205,15 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
       if (!state.holds.has(command.holdId)) return refuse('no-such-hold', 'There is no such legal hold on the account.')
       return { events: [{ type: 'LegalHoldReleased', data: { accountId, holdId: command.holdId } }] }
     }
+    case 'SlowSending': {
+      // Slowed already: its end is not pushed on and on by what it goes on doing.
+      if (state.slowedUntil > command.at) return { events: [] }
+      const { reason, until } = command
+      const detail = command.detail.slice(0, MAX_TEXT)
+      return { events: [{ type: 'SendingSlowed', data: { accountId, reason, detail, until } }] }
+    }
+    case 'ResumeSending':
+      return state.slowedUntil === 0 ? { events: [] } : { events: [{ type: 'SendingResumed', data: { accountId } }] }
     case 'EraseAccount': {
       if (state.holds.size > 0) {
         return refuse(

@@ -296,7 +296,8 @@ function fold(text: string, column: number): string {
   return lines.join('\r\n ')
 }
 
-function formatDate(date: Date | number): string {
+/** An RFC 5322 §3.3 date-time in UTC. */
+export function formatDate(date: Date | number): string {
   const at = new Date(date)
   const two = (n: number): string => String(n).padStart(2, '0')
   return `${DAYS[at.getUTCDay()]}, ${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${at.getUTCFullYear()} ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())} +0000`

@@ -50,16 +50,28 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return `Legal hold placed: ${event.data.reason}`
     case 'LegalHoldReleased':
       return 'Legal hold released'
+    case 'SendingSlowed':
+      return `Sending slowed: ${event.data.detail}`
+    case 'SendingResumed':
+      return 'Sending at full speed again'
     case 'AccountErased':
       return 'Account erased'
     case 'AddressClaimed':
       return 'Address claimed'
     case 'DomainAdded':
       return `Domain ${event.data.name} added`
+    case 'DkimKeyAdded':
+      return `Signing key ${event.data.selector} of ${event.data.name} added (${event.data.algorithm})`
+    case 'DkimKeyRetired':
+      return `Signing key ${event.data.selector} of ${event.data.name} retired`
     case 'MessageSubmitted':
       return `Submitted to ${event.data.recipients.length} recipients: ${event.data.subject}`
     case 'SendCancelled':
       return 'Sending cancelled'
+    case 'SendingStarted':
+      return event.data.recipients ? `Sending to ${event.data.recipients.length} recipients` : 'Sending'
+    case 'RetryRequested':
+      return 'Another attempt asked for'
     case 'RecipientDelivered':
       return `Delivered to ${event.data.recipient}: ${event.data.answer}`
     case 'RecipientDeferred':
@@ -68,6 +80,10 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return `Bounced for ${event.data.recipient}: ${event.data.answer}`
     case 'SubmissionCompleted':
       return 'Submission completed'
+    case 'SenderNotified':
+      return `${NOTICES[event.data.notice]}: ${event.data.recipients.join(', ')}`
+    case 'RecipientReported':
+      return `Report for ${event.data.recipient}: ${event.data.action}, ${event.data.answer}`
     case 'MailAccepted':
       return `Accepted by SMTP, ${event.data.size} bytes`
     case 'MailRejected':
@@ -96,6 +112,12 @@ const SOURCES = {
   draft: 'Draft saved',
   sent: 'Sent copy kept',
   import: 'Imported',
+} as const
+
+const NOTICES = {
+  failed: 'Sender told of the failure',
+  delayed: 'Sender told of the delay',
+  delivered: 'Sender told of the delivery',
 } as const
 
 const ADDED: Readonly<Record<string, string>> = {

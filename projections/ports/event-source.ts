@@ -68,6 +68,8 @@ export interface EventSource {
     readonly batchSize?: number
     /** Also open the extracted text of arrivals; without it `content.text` is ''. */
     readonly text?: boolean
+    /** A reader that needs only these may be spared the opening of others. */
+    readonly types?: ReadonlySet<string>
     readonly signal?: AbortSignal
   }): AsyncIterable<SourceBatch>
   /**

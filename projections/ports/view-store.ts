@@ -1,8 +1,9 @@
 // What a projector needs of an engine: rows to load, one commit that stores rows and checkpoint together. One file an engine.
-import type { AccountRole, AddressKind } from '../../domain/account/account.ts'
+import type { AccountRole, AddressKind, SlowedReason } from '../../domain/account/account.ts'
 import type { AccountId, Position } from '../../domain/log.ts'
 import type { MailAddress } from '../../domain/mail/structure.ts'
 import type { FolderRole } from '../../domain/mailbox/mailbox.ts'
+import type { ReportedAction } from '../../domain/submission/submission.ts'
 import type { MailboxUnit } from '../mailbox/unit.ts'
 import type { RecipientState } from '../queries.ts'
 import type { Table } from '../unit-of-work.ts'
@@ -155,6 +156,7 @@ export interface DirectoryState {
   appPasswords: { id: string; label: string; hash: string }[]
   addresses: { address: string; kind: AddressKind }[]
   filterRules: string
+  slowed: { reason: SlowedReason; detail: string; until: number } | null
 }
 export interface AddressState {
   readonly accountId: AccountId
@@ -179,6 +181,10 @@ export interface RecipientFate {
   attempts: number
   at: number | null
   nextAttemptAt: number | null
+  /** Enhanced status code of the last answer. */
+  status: string | null
+  /** What a report said after the message had left. */
+  report: { action: ReportedAction; status: string; answer: string; remote: string | null } | null
 }
 export interface SubmissionState {
   readonly id: string
@@ -189,6 +195,8 @@ export interface SubmissionState {
   readonly submittedAt: number
   readonly sendAt: number
   state: 'pending' | 'completed' | 'cancelled'
+  /** When the next recipient is due, epoch milliseconds; null when none waits. */
+  dueAt: number | null
   revision: number
   readonly position: number
   readonly recipients: RecipientFate[]

@@ -17,6 +17,7 @@ const STREAMS: readonly (readonly [file: string, stream: string, what: string])[
     'account-<accountId>, address-<hash>, domain-<hash>',
     'People, their addresses, credentials and rights; claims on addresses; domains.',
   ],
+  ['domain/delivery/signing-keys.ts', 'domain-<hash>', 'Keys that sign the mail of a domain.'],
   [
     'domain/submission/submission.ts',
     'submission-<id>',

@@ -29,6 +29,8 @@ class Server {
     EVERPOST_SMTP_PORT: '0',
     EVERPOST_SUBMISSION_PORT: '0',
     EVERPOST_SUBMISSIONS_PORT: 'off',
+    EVERPOST_DNS_SERVERS: 'none',
+    EVERPOST_UNDO_SEND_SECONDS: '0',
   }
   #process: ChildProcess | undefined
 

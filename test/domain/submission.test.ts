@@ -118,6 +118,19 @@ describe('CancelSend', () => {
     given(submitted(a, b)).when(cancel).then(cancelled, completed)
     given(submitted(a, b), deferred).when(cancel).then(cancelled, completed)
   })
+  it('of the rest leaves alone who has it', () => {
+    given(submitted(a, b), delivered(a))
+      .when({ type: 'CancelSend', submissionId, rest: true })
+      .then(cancelled, completed)
+    given(submitted(a), delivered(a), completed)
+      .when({ type: 'CancelSend', submissionId, rest: true })
+      .refused('already-handed-over')
+  })
+  it('refuses while a transaction runs, and not after it ended without success', () => {
+    const begun: SubmissionEvent = { type: 'SendingStarted', data: { submissionId } }
+    given(submitted(a), begun).when(cancel).refused('already-handed-over')
+    given(submitted(a), begun, deferred).when(cancel).then(cancelled, completed)
+  })
   it('refuses once anything was, and where nothing is', () => {
     given(submitted(a, b), delivered(a)).when(cancel).refused('already-handed-over')
     given(submitted(a), bounced(a), completed).when(cancel).refused('already-handed-over')
@@ -125,6 +138,83 @@ describe('CancelSend', () => {
   })
   it('stays quiet the second time', () => {
     given(submitted(a), cancelled, completed).when(cancel).quiet()
+  })
+})
+
+describe('StartSending', () => {
+  const start = (...recipients: readonly string[]): SubmissionCommand => ({
+    type: 'StartSending',
+    submissionId,
+    recipients,
+  })
+  it('produces, naming the recipients when they are not all that wait', () => {
+    given(submitted(a, b)).when(start(a, b)).then({ type: 'SendingStarted', data: { submissionId } })
+    given(submitted(a, b))
+      .when(start(a))
+      .then({ type: 'SendingStarted', data: { submissionId, recipients: [a] } })
+    given(submitted(a, b), delivered(a)).when(start(a, b)).then({ type: 'SendingStarted', data: { submissionId } })
+  })
+  it('stays quiet for what had begun before a crash', () => {
+    given(submitted(a), { type: 'SendingStarted', data: { submissionId } }).when(start(a)).quiet()
+  })
+  it('refuses what was taken back, and who has it', () => {
+    given(submitted(a), cancelled, completed).when(start(a)).refused('cancelled')
+    given(submitted(a), delivered(a), completed).when(start(a)).refused('nothing-waits')
+  })
+})
+
+describe('RequestRetry', () => {
+  const retry: SubmissionCommand = { type: 'RequestRetry', submissionId }
+  it('produces, and makes every deferral due', () => {
+    const { state, when } = given(submitted(a), deferred, { type: 'RetryRequested', data: { submissionId } })
+    assert.deepEqual(state.deferrals.get(a), { attempts: 1, nextAttemptAt: 0 })
+    when(retry).then({ type: 'RetryRequested', data: { submissionId } })
+  })
+  it('refuses when nothing waits', () => {
+    given(submitted(a), cancelled, completed).when(retry).refused('nothing-waits')
+    given().when(retry).refused('no-such-submission')
+  })
+})
+
+describe('what the sender is told, and what others report', () => {
+  const notice = (...recipients: readonly string[]): SubmissionCommand => ({
+    type: 'RecordNotice',
+    submissionId,
+    notice: 'failed',
+    recipients,
+    reportId: 'r',
+  })
+  const notified: SubmissionEvent = {
+    type: 'SenderNotified',
+    data: { submissionId, notice: 'failed', recipients: [a], reportId: 'r' },
+  }
+  const { type: _, ...report } = {
+    type: 'RecordReport',
+    submissionId,
+    recipient: a,
+    action: 'failed',
+    status: '5.2.2',
+    answer: 'full',
+    messageId: 'm9',
+  } as const
+  it('is recorded once for each recipient', () => {
+    given(submitted(a, b), bounced(a)).when(notice(a)).then(notified)
+    given(submitted(a, b), bounced(a), notified).when(notice(a)).quiet()
+    given(submitted(a, b), notified)
+      .when(notice(a, b))
+      .then({ ...notified, data: { ...notified.data, recipients: [b] } } as SubmissionEvent)
+  })
+  it('is taken once of each report, and only about recipients', () => {
+    const reported: SubmissionEvent = { type: 'RecipientReported', data: report }
+    given(submitted(a), delivered(a), completed)
+      .when({ type: 'RecordReport', ...report })
+      .then(reported)
+    given(submitted(a), reported)
+      .when({ type: 'RecordReport', ...report })
+      .quiet()
+    given(submitted(b))
+      .when({ type: 'RecordReport', ...report })
+      .refused('no-such-recipient')
   })
 })
 

@@ -41,7 +41,9 @@ export class SealedSource implements EventSource, SealedLog {
 
   async *subscribe(options: Parameters<EventSource['subscribe']>[0]): AsyncGenerator<SourceBatch> {
     for await (const batch of this.#reader.subscribe(options)) {
-      yield { ...batch, events: batch.events.map((event) => this.#openOrMark(event, options.text ?? false)) }
+      const { types } = options
+      const wanted = types ? batch.events.filter(({ type }) => types.has(type)) : batch.events
+      yield { ...batch, events: wanted.map((event) => this.#openOrMark(event, options.text ?? false)) }
     }
   }
 

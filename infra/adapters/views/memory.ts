@@ -144,6 +144,20 @@ export class MemorySubmissions extends MemoryStore<SubmissionsUnit> implements S
         .sort((a, b) => a.position - b.position)
         .slice(0, first)
         .map((row) => ({ accountId: row.accountId, row: submissionRow(structuredClone(row)) })),
+    pendingSubmission: async (id) => {
+      const row = this.#submissions.get(id)
+      if (row?.state !== 'pending') return undefined
+      return { accountId: row.accountId, row: submissionRow(structuredClone(row)) }
+    },
+    dueSubmissions: async ({ until, first, after }) =>
+      [...this.#submissions.values()]
+        .flatMap(({ id, dueAt, position }) => (dueAt === null ? [] : { id, dueAt, position: BigInt(position) }))
+        .filter(({ dueAt, position }) => {
+          if (dueAt > until) return false
+          return after === undefined || dueAt > after.dueAt || (dueAt === after.dueAt && position > after.position)
+        })
+        .sort((a, b) => a.dueAt - b.dueAt || Number(a.position - b.position))
+        .slice(0, first),
   }
 }
 

@@ -6,7 +6,7 @@ import type { AddressState, DirectoryState, SubmissionState } from '../../../pro
 import type { DirectoryRow, SubmissionRow } from '../../../projections/queries.ts'
 
 export function directoryRow(account: DirectoryState): DirectoryRow {
-  const { id, address, name, role, quota, holds, erased, appPasswords, filterRules } = account
+  const { id, address, name, role, quota, holds, erased, appPasswords, filterRules, slowed } = account
   return {
     id,
     address,
@@ -19,6 +19,7 @@ export function directoryRow(account: DirectoryState): DirectoryRow {
     appPasswords,
     addresses: account.addresses.toSorted((a, b) => Number(b.kind === 'primary') - Number(a.kind === 'primary')),
     filterRules,
+    slowed,
     ...(account.passwordHash === undefined ? {} : { passwordHash: account.passwordHash }),
     ...(account.passwordRevision === undefined ? {} : { passwordRevision: BigInt(account.passwordRevision) }),
   }
@@ -41,7 +42,7 @@ export function lookUpAddress(
 }
 
 export function submissionRow(row: SubmissionState): SubmissionRow {
-  const { id, messageId, mailFrom, subject, submittedAt, sendAt, state, recipients } = row
+  const { id, messageId, mailFrom, subject, submittedAt, sendAt, state, dueAt, recipients } = row
   return {
     id,
     messageId,
@@ -50,6 +51,7 @@ export function submissionRow(row: SubmissionState): SubmissionRow {
     submittedAt,
     sendAt,
     state,
+    dueAt,
     recipients,
     revision: BigInt(row.revision),
     position: BigInt(row.position),

@@ -19,11 +19,12 @@ export const submissionsSchema: ViewSchema = {
   tables: `
     CREATE TABLE submission (
       position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, message TEXT NOT NULL,
-      pending INTEGER NOT NULL, body TEXT NOT NULL);
+      pending INTEGER NOT NULL, due INTEGER, body TEXT NOT NULL);
     CREATE INDEX submission_account ON submission (account);`,
   indexes: `
     CREATE INDEX submission_message ON submission (message);
-    CREATE INDEX submission_pending ON submission (position) WHERE pending = 1;`,
+    CREATE INDEX submission_pending ON submission (position) WHERE pending = 1;
+    CREATE INDEX submission_due ON submission (due, position) WHERE due IS NOT NULL;`,
 }
 
 const read = (body: unknown): SubmissionState => JSON.parse(String(body)) as SubmissionState
@@ -70,13 +71,13 @@ export class SqliteSubmissions implements SubmissionsStore {
   commit(unit: SubmissionsUnit, checkpoint: Position, parked: readonly ParkedEvent[]): void {
     const { db } = this.file
     const write = () => {
-      const put = db.prepare('INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?)')
+      const put = db.prepare('INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)')
       const remove = db.prepare('DELETE FROM submission WHERE id = ?')
       for (const { key, row } of unit.submissions.changes()) {
         if (row === undefined) remove.run(key)
         else {
           const pending = Number(row.state === 'pending')
-          put.run(row.position, row.id, row.accountId, row.messageId, pending, JSON.stringify(row))
+          put.run(row.position, row.id, row.accountId, row.messageId, pending, row.dueAt, JSON.stringify(row))
         }
       }
     }
@@ -119,6 +120,25 @@ export class SqliteSubmissionQueries implements SubmissionQueries {
       const row = read(body)
       return { accountId: row.accountId, row: submissionRow(row) }
     })
+  }
+  async pendingSubmission(submissionId: string) {
+    const found = this.#queries.prepare('SELECT body FROM submission WHERE id = ? AND pending = 1').get(submissionId)
+    if (found === undefined) return undefined
+    const row = read(found[0])
+    return { accountId: row.accountId, row: submissionRow(row) }
+  }
+  async dueSubmissions({ until, first, after }: Parameters<SubmissionQueries['dueSubmissions']>[0]) {
+    const rows = this.#queries
+      .prepare(
+        `SELECT id, due, position FROM submission INDEXED BY submission_due
+         WHERE due IS NOT NULL AND due <= ? AND (due, position) > (?, ?) ORDER BY due, position LIMIT ?`,
+      )
+      .all(until, after?.dueAt ?? -1, Number(after?.position ?? -1n), first)
+    return rows.map(([id, due, position]) => ({
+      id: String(id),
+      dueAt: Number(due),
+      position: BigInt(Number(position)),
+    }))
   }
 }
 

@@ -1,0 +1,401 @@
+// The process manager of outgoing mail: follows the log, hands due submissions to their destinations, puts every result on the log.
+// Nothing it holds is the only copy of anything: a sweep over the log makes all its work again.
+import { isAscii } from 'node:buffer'
+import { type NoticePorts, noticesOf } from '../../commands/notify-sender.ts'
+import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
+import type { Journal } from '../../commands/ports/journal.ts'
+import { NoDataKey } from '../../commands/ports/keyring.ts'
+import type { Work, WorkQueue } from '../../commands/ports/work-queue.ts'
+import { SubmissionInWork } from '../../commands/submission-in-work.ts'
+import { deliverLocally } from '../../commands/submit-message.ts'
+import { afterFailure, type RetrySchedule } from '../../domain/delivery/schedule.ts'
+import { isRedacted, type Position } from '../../domain/log.ts'
+import { readMail } from '../../domain/mail/read.ts'
+import {
+  isOver,
+  type Submission,
+  type SubmissionCommand,
+  type SubmissionRecipient,
+} from '../../domain/submission/submission.ts'
+import { type EventSource, isUnreadable } from '../../projections/ports/event-source.ts'
+import type { DueSubmission, SubmissionQueries } from '../../projections/queries.ts'
+import type { Destinations, JobOutcome } from './destinations.ts'
+import type { OutgoingMail } from './smtp-session.ts'
+
+export interface DeliveryDependencies extends NoticePorts {
+  readonly journal: Journal
+  readonly source: EventSource
+  readonly queue: WorkQueue
+  readonly submissions: Pick<SubmissionQueries, 'dueSubmissions'>
+  readonly checkpoints: CheckpointStore
+  readonly destinations: Destinations
+  readonly schedule: RetrySchedule
+  /** Signature fields to put before the message, each with CRLF; '' for none. */
+  readonly sign?: (from: string, message: Buffer | (() => AsyncIterable<Uint8Array>)) => Promise<string>
+  /** When the account may send next, epoch milliseconds; in the past: now. For accounts that are slowed. */
+  readonly notBefore?: (accountId: string) => Promise<number>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+  readonly count: (metric: string) => void
+}
+
+const NAME = 'delivery'
+/** Up to here a message is held in memory while it is sent. */
+const IN_MEMORY_BYTES = 1024 * 1024
+/** Submissions that are loaded and handed out at the same time. */
+const LOADERS = 32
+/** Submissions in work at once: each holds its fold and waits for a destination. */
+const MAX_IN_WORK = 50_000
+const SWEEP_MS = 60_000
+const SWEEP_PAGE = 1_000
+const HEARTBEAT_MS = 30_000
+const BUSY_MS = 5_000
+const CHECKPOINT_MS = 2_000
+const TYPES: ReadonlySet<string> = new Set(['MessageSubmitted', 'RetryRequested'])
+
+export class Delivery {
+  readonly #deps: DeliveryDependencies
+  readonly #stop = new AbortController()
+  readonly #inWork = new Map<string, Work>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #running: Promise<unknown>[] = []
+  #full: (() => void)[] = []
+  #checkpoint: Position | undefined
+
+  private constructor(deps: DeliveryDependencies) {
+    this.#deps = deps
+  }
+
+  /** Runs until it is stopped. */
+  static start(deps: DeliveryDependencies): Delivery {
+    const delivery = new Delivery(deps)
+    delivery.#running.push(delivery.#guard('follow', () => delivery.#follow()))
+    for (let i = 0; i < LOADERS; i++) delivery.#running.push(delivery.#guard('load', () => delivery.#load()))
+    delivery.#every(SWEEP_MS, () => delivery.sweep(), true)
+    delivery.#every(HEARTBEAT_MS, async () => {
+      for (const work of delivery.#inWork.values()) work.working()
+    })
+    delivery.#every(CHECKPOINT_MS, () => delivery.#saveCheckpoint())
+    return delivery
+  }
+
+  /** Ends what is being sent in the middle; the log knows what had begun. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    for (const timer of this.#timers) clearTimeout(timer)
+    for (const resolve of this.#full.splice(0)) resolve()
+    this.#deps.destinations.stop()
+    await Promise.all(this.#running)
+    await this.#saveCheckpoint().catch(() => undefined)
+  }
+
+  /** Puts everything that is due, or soon will be, into the queue: what is there already stays as it is. */
+  async sweep(): Promise<void> {
+    const { submissions, queue, now } = this.#deps
+    const until = now() + 2 * SWEEP_MS
+    let after: DueSubmission | undefined
+    do {
+      const page = await submissions.dueSubmissions({ until, first: SWEEP_PAGE, after })
+      for (const { id, dueAt } of page) {
+        if (this.#inWork.has(id)) continue
+        if (!(await queue.enqueue(id, dueAt))) return
+      }
+      after = page.length === SWEEP_PAGE ? page.at(-1) : undefined
+    } while (after && !this.#stop.signal.aborted)
+  }
+
+  async #follow(): Promise<void> {
+    const { source, queue, checkpoints, destinations, now } = this.#deps
+    let after = await checkpoints.load(NAME)
+    if (after === undefined) {
+      // What is older than the first start is the sweep's.
+      after = (await source.head()) ?? 0n
+      await checkpoints.save(NAME, after)
+    }
+    const options = { after, prefixes: ['submission-'], types: TYPES, signal: this.#stop.signal }
+    for await (const batch of source.subscribe(options)) {
+      for (const event of batch.events) {
+        if (isRedacted(event) || isUnreadable(event)) continue
+        if (event.type === 'MessageSubmitted') await queue.enqueue(event.data.submissionId, event.data.sendAt)
+        if (event.type === 'RetryRequested') {
+          destinations.wake()
+          await queue.enqueue(event.data.submissionId, now())
+        }
+      }
+      this.#checkpoint = batch.position ?? this.#checkpoint
+    }
+  }
+
+  async #saveCheckpoint(): Promise<void> {
+    if (this.#checkpoint !== undefined) await this.#deps.checkpoints.save(NAME, this.#checkpoint)
+  }
+
+  async #load(): Promise<void> {
+    const { queue, log } = this.#deps
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      if (this.#inWork.size >= MAX_IN_WORK) await new Promise<void>((resolve) => this.#full.push(resolve))
+      const work = await queue.take(signal)
+      if (!work) return
+      this.#inWork.set(work.id, work)
+      try {
+        await this.#deliver(work)
+      } catch (error) {
+        if (signal.aborted) return
+        log('delivery waits', { submission: work.id, error: String(error) })
+        await this.#back(work, this.#deps.now() + SWEEP_MS)
+      }
+    }
+  }
+
+  /** Ends the work on a submission for now: until an instant, or for good. */
+  async #back(work: Work, dueAt: number | undefined): Promise<void> {
+    this.#inWork.delete(work.id)
+    this.#full.shift()?.()
+    if (dueAt === undefined) await work.ack()
+    else await work.retry(dueAt)
+  }
+
+  async #deliver(item: Work): Promise<void> {
+    const { journal, now, notBefore } = this.#deps
+    let work = await SubmissionInWork.load(journal, item.id)
+    if (!work) return this.#back(item, undefined)
+    if (work.state.cancelled) return this.#back(item, undefined)
+    const { submitted } = work
+    if (submitted.sendAt > now()) return this.#back(item, submitted.sendAt)
+    const local = submitted.recipients.some(
+      ({ address, accountId }) => accountId !== undefined && work?.state.fates.get(address) === 'waiting',
+    )
+    if (local) {
+      await deliverLocally(journal, item.id, readMail(await this.#deps.blobs.read(submitted.blob)))
+      work = await SubmissionInWork.load(journal, item.id)
+      if (!work) return this.#back(item, undefined)
+    }
+    const slowedUntil = (await notBefore?.(submitted.accountId)) ?? 0
+    const due = slowedUntil > now() ? [] : this.#dueRecipients(work)
+    if (due.length === 0) {
+      await this.#notify(work)
+      const next = nextDue(work)
+      return this.#back(item, next === undefined ? undefined : Math.max(next, slowedUntil))
+    }
+    this.#handOut(item, work, due)
+  }
+
+  #dueRecipients(work: SubmissionInWork): readonly SubmissionRecipient[] {
+    const { fates, deferrals } = work.state
+    const now = this.#deps.now()
+    return work.submitted.recipients.filter(
+      ({ address, accountId }) =>
+        accountId === undefined && !isOver(fates.get(address)) && (deferrals.get(address)?.nextAttemptAt ?? 0) <= now,
+    )
+  }
+
+  /** One job for each domain; when the last of them has ended, the submission goes back to the queue or is over. */
+  #handOut(item: Work, work: SubmissionInWork, due: readonly SubmissionRecipient[]): void {
+    const { destinations, log, now } = this.#deps
+    const domains = Map.groupBy(due, ({ address }) => address.slice(address.lastIndexOf('@') + 1))
+    let open = domains.size
+    let wait = 0
+    let failure: unknown
+    // Only when every job has ended may anyone take the submission again: until then its recipients are being sent to.
+    const ended = async () => {
+      if (--open > 0 || this.#stop.signal.aborted) return
+      try {
+        if (failure !== undefined) throw failure
+        await this.#notify(work)
+        const next = nextDue(work)
+        await this.#back(item, next === undefined ? undefined : Math.max(next, now() + wait))
+      } catch (error) {
+        await this.#failed(item, error)
+      }
+    }
+    const envelope = work.submitted.envelope ?? {}
+    for (const [domain, recipients] of domains) {
+      const job = {
+        domain,
+        recipients,
+        envelope,
+        begin: () => this.#begin(work, recipients),
+        done: (outcome: JobOutcome) => {
+          this.#record(work, recipients, outcome).then(ended, (error) => {
+            failure ??= error
+            return ended()
+          })
+        },
+        busy: () => {
+          wait = BUSY_MS
+          void ended()
+        },
+        dropped: () => void ended(),
+      }
+      destinations.submit(job).catch((error) => {
+        log('no way found', { submission: work.id, error: String(error) })
+        job.busy()
+      })
+    }
+  }
+
+  /** A failure of ours: it comes again with the next sweep. */
+  async #failed(item: Work, error: unknown): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    const gone = error instanceof NoDataKey
+    if (!gone) this.#deps.log('delivery waits', { submission: item.id, error: String(error) })
+    await this.#back(item, gone ? undefined : this.#deps.now() + SWEEP_MS)
+  }
+
+  /** Puts on the log that the transaction begins, which nobody can take back then; undefined when somebody did before. */
+  async #begin(work: SubmissionInWork, recipients: readonly SubmissionRecipient[]): Promise<OutgoingMail | undefined> {
+    const { submitted } = work
+    const [refusal, mail] = await Promise.all([
+      work.change(() => [
+        { type: 'StartSending', submissionId: work.id, recipients: recipients.map(({ address }) => address) },
+      ]),
+      this.#mail(work, recipients),
+    ])
+    return refusal || submitted === undefined ? undefined : mail
+  }
+
+  async #mail(work: SubmissionInWork, recipients: readonly SubmissionRecipient[]): Promise<OutgoingMail> {
+    const { blobs, sign } = this.#deps
+    const { blob, mailFrom, envelope = {} } = work.submitted
+    const small = blob.size <= IN_MEMORY_BYTES
+    const raw = small ? asBuffer(await blobs.read(blob)) : undefined
+    const pieces = () => blobs.stream(blob)
+    const head = asBuffer(raw ?? (await blobs.read(blob, 0, Math.min(blob.size, 64 * 1024))))
+    const headerEnd = head.indexOf('\r\n\r\n')
+    const signature = Buffer.from((await sign?.(mailFrom, raw ?? pieces)) ?? '')
+    return {
+      mailFrom,
+      recipients,
+      envelope,
+      size: blob.size + signature.length,
+      eightBit: raw ? !isAscii(raw) : true,
+      utf8Header: !isAscii(headerEnd < 0 ? head : head.subarray(0, headerEnd)),
+      message: raw
+        ? signature.length > 0
+          ? Buffer.concat([signature, raw])
+          : raw
+        : async function* () {
+            yield signature
+            yield* pieces()
+          },
+    }
+  }
+
+  /** Every answer becomes an event, with what the sender must be told of it, in one commit. */
+  async #record(
+    work: SubmissionInWork,
+    recipients: readonly SubmissionRecipient[],
+    outcome: JobOutcome,
+  ): Promise<void> {
+    const { count } = this.#deps
+    const commands = (state: Submission) => recipients.flatMap((each) => this.#verdict(work, state, each, outcome))
+    for (const { type } of commands(work.state)) count(COUNTED[type as keyof typeof COUNTED] ?? 'delivery_other')
+    await work.change(commands, (after) => noticesOf(this.#deps, after, this.#times()))
+  }
+
+  #verdict(
+    work: SubmissionInWork,
+    state: Submission,
+    { address }: SubmissionRecipient,
+    { replies, remote, tls, reportsItself }: JobOutcome,
+  ): readonly SubmissionCommand[] {
+    const reply = replies.get(address)
+    if (!reply) return []
+    const { schedule, now } = this.#deps
+    const attempt = (state.deferrals.get(address)?.attempts ?? 0) + 1
+    const facts = {
+      submissionId: work.id,
+      recipient: address,
+      answer: reply.text,
+      status: reply.status,
+      attempt,
+      ...(remote === undefined ? {} : { remote }),
+      ...(tls === undefined ? {} : { tls }),
+    }
+    if (reply.meaning === 'accepted')
+      return [{ type: 'RecordDelivery', ...facts, ...(reportsItself ? { reportsItself } : {}) }]
+    if (reply.meaning === 'permanent') return [{ type: 'RecordBounce', ...facts }]
+    const next = afterFailure(schedule, {
+      attempts: attempt,
+      sendAt: state.sendAt,
+      now: now(),
+      greylisted: reply.greylisted,
+      seed: `${work.id} ${address}`,
+      warned: state.notified.has(`delayed ${address}`),
+    })
+    if (next.kind === 'retry') return [{ type: 'RecordDeferral', ...facts, nextAttemptAt: next.at }]
+    return [{ type: 'RecordBounce', ...facts }]
+  }
+
+  async #notify(work: SubmissionInWork): Promise<void> {
+    await work.change(
+      () => [],
+      (after) => noticesOf(this.#deps, after, this.#times()),
+    )
+  }
+
+  #times() {
+    const { schedule, now } = this.#deps
+    return { now: now(), warnMs: schedule.warnMs, giveUpMs: schedule.giveUpMs }
+  }
+
+  /** Runs again and again, the next time so long after the end of the last. */
+  #every(ms: number, run: () => Promise<void>, atOnce = false): void {
+    const wait = () => {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        void step()
+      }, ms)
+      timer.unref()
+      this.#timers.add(timer)
+    }
+    const step = async () => {
+      await run().catch((error) => {
+        if (!this.#stop.signal.aborted) this.#deps.log('delivery waits', { error: String(error) })
+      })
+      if (!this.#stop.signal.aborted) wait()
+    }
+    if (atOnce) void step()
+    else wait()
+  }
+
+  /** A part that ends by an error is begun again after a while: mail must not stand still until somebody restarts. */
+  async #guard(part: string, run: () => Promise<void>): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await run()
+        if (this.#stop.signal.aborted) return
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        this.#deps.log('delivery waits', { part, error: String(error) })
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1_000)
+        this.#stop.signal.addEventListener('abort', () => resolve(), { once: true })
+        timer.unref()
+      })
+    }
+  }
+}
+
+const COUNTED = {
+  RecordDelivery: 'delivery_delivered',
+  RecordDeferral: 'delivery_deferred',
+  RecordBounce: 'delivery_bounced',
+} as const
+
+/** When the first open recipient elsewhere is due; undefined when all have their fate. */
+function nextDue({ state, submitted }: SubmissionInWork): number | undefined {
+  if (state.cancelled || state.completed) return undefined
+  let first: number | undefined
+  for (const { address } of submitted.recipients) {
+    if (isOver(state.fates.get(address))) continue
+    const at = state.deferrals.get(address)?.nextAttemptAt ?? submitted.sendAt
+    if (first === undefined || at < first) first = at
+  }
+  return first
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,0 +1,56 @@
+// The delivery role: wires the process manager of outgoing mail to the engines and the settings.
+import { join } from 'node:path'
+import { Delivery } from '../gateways/delivery/delivery.ts'
+import { Destinations } from '../gateways/delivery/destinations.ts'
+import { OPPORTUNISTIC } from '../gateways/delivery/tls-policy.ts'
+import { MailWays } from '../gateways/delivery/ways.ts'
+import { CheckpointFiles } from './adapters/checkpoints/files.ts'
+import { MemoryQueue } from './adapters/queue/memory.ts'
+import type { DeliverySettings } from './delivery-settings.ts'
+import type { Everpost } from './embedded.ts'
+import { type Counters, logLine } from './log-line.ts'
+
+export function startDelivery(everpost: Everpost, counters: Counters): { stop(): Promise<void> } {
+  const { config, journal, blobs, projectors, resolver } = everpost
+  const settings = config.delivery
+  const host = `mail.${config.domain}`
+  const ways = new MailWays({
+    resolver,
+    routes: { ...settings, ownHosts: [host, config.domain] },
+    session: { name: host, connectMs: settings.connectSeconds * 1000, replyMs: settings.replySeconds * 1000 },
+    policies: OPPORTUNISTIC,
+  })
+  const queue = new MemoryQueue()
+  const delivery = Delivery.start({
+    journal,
+    source: journal,
+    blobs,
+    directory: projectors.directory,
+    submissions: projectors.submissions,
+    queue,
+    checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
+    destinations: new Destinations(ways, settings),
+    schedule: scheduleOf(settings),
+    host,
+    domain: config.domain,
+    now: Date.now,
+    log: logLine,
+    count: counters.count,
+  })
+  return {
+    stop: async () => {
+      await delivery.stop()
+      await queue.close()
+    },
+  }
+}
+
+const HOUR = 3_600_000
+
+export const scheduleOf = (settings: DeliverySettings) => ({
+  firstMs: settings.firstRetrySeconds * 1000,
+  longestMs: settings.longestRetrySeconds * 1000,
+  greylistMs: settings.greylistRetrySeconds * 1000,
+  warnMs: settings.warnHours * HOUR,
+  giveUpMs: settings.giveUpHours * HOUR,
+})
