@@ -37,6 +37,10 @@ export interface Config {
   readonly delivery: DeliverySettings
   /** Seconds that mail sent in the web app can be taken back; 0 sends at once. */
   readonly undoSendSeconds: number
+  readonly pop3: {
+    /** Whether several POP3 sessions may have one mailbox at a time. */
+    readonly sharing: 'shared' | 'exclusive'
+  }
 }
 
 const DEFAULT_PORTS: Record<PortName, number> = {
@@ -77,6 +81,7 @@ const KNOWN_KEYS = [
   'dns',
   'delivery',
   'undoSendSeconds',
+  'pop3',
 ]
 
 export interface ConfigOverrides {
@@ -112,6 +117,7 @@ export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, c
       0,
       MAX_UNDO_SECONDS,
     ),
+    pop3: { sharing: sharing(env['EVERPOST_POP3_SHARING'] ?? section(file, 'pop3')['sharing'] ?? 'shared') },
     ...(tls['key'] || tls['cert'] ? { tls: tlsFiles(tls, cwd) } : {}),
     ...(masterKey === undefined ? {} : { masterKey: masterKeyText(masterKey) }),
     ...(publicUrl === undefined ? {} : { publicUrl: url(publicUrl) }),
@@ -151,6 +157,11 @@ function port(key: string, value: unknown): number | 'off' {
     throw new ConfigError(key, `${JSON.stringify(value)} is not a port: 1 to 65535, 0 for any free one, or off`)
   }
   return number
+}
+
+function sharing(value: unknown): 'shared' | 'exclusive' {
+  if (value === 'shared' || value === 'exclusive') return value
+  throw new ConfigError('pop3.sharing', 'is shared or exclusive')
 }
 
 function engines(file: Record<string, unknown>, env: NodeJS.ProcessEnv): Record<EngineName, string> {

@@ -1,7 +1,9 @@
-// How mail programs reach mailboxes: the IMAP listeners.
+// How mail programs reach mailboxes: the listeners of IMAP and POP3.
 import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
 import { listenImap } from '../gateways/imap/server.ts'
 import type { ImapServices } from '../gateways/imap/services.ts'
+import { listenPop3 } from '../gateways/pop3/server.ts'
+import { DEFAULT_POP3_LIMITS, type Locks } from '../gateways/pop3/services.ts'
 import type { PortName } from './config.ts'
 import type { Everpost } from './embedded.ts'
 import { type Counters, logLine } from './log-line.ts'
@@ -43,6 +45,14 @@ export async function startMailAccess(
     if (!config.roles.includes('imap') || port === 'off') continue
     const settings = { ...base, port, implicitTls: name === 'imaps', limits: DEFAULT_IMAP_LIMITS }
     listeners[name] = await options.listening(name, port, () => listenImap(services, settings))
+  }
+  const locks: Locks = new Set()
+  for (const name of ['pop3', 'pop3s'] as const) {
+    const port = config.ports[name]
+    if (!config.roles.includes('pop3') || port === 'off') continue
+    const drop = { sharing: config.pop3.sharing, limits: DEFAULT_POP3_LIMITS, locks }
+    const settings = { ...base, ...drop, port, implicitTls: name === 'pop3s' }
+    listeners[name] = await options.listening(name, port, () => listenPop3(services, settings))
   }
   return listeners
 }

@@ -1,4 +1,5 @@
 // One command as it was sent, read word by word (the grammar of RFC 9051 §9).
+import { textOf } from '../wire/text.ts'
 import { BadCommand } from './errors.ts'
 import { parseSet, type SequenceSet } from './sequence-set.ts'
 
@@ -221,13 +222,4 @@ function utc(year: string | undefined, month: string | undefined, day: string | 
   const index = MONTHS.findIndex((name) => name.toLowerCase() === month?.toLowerCase())
   const time = Date.UTC(Number(year), index, Number(day))
   return index < 0 || new Date(time).getUTCDate() !== Number(day) ? undefined : time
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-export function textOf(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return Buffer.from(bytes).toString('latin1')
-  }
 }

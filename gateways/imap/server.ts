@@ -1,8 +1,8 @@
 // IMAP (RFC 9051 and RFC 3501): the listeners.
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer } from 'node:tls'
+import { Guard } from '../wire/guard.ts'
 import { Connection } from './connection.ts'
-import { Guard } from './guard.ts'
 import type { ImapLimits } from './limits.ts'
 import type { ImapServices } from './services.ts'
 

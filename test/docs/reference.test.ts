@@ -42,6 +42,7 @@ describe('docs/reference/settings.md', () => {
       ['tls', ['key', 'cert']],
       ['dns', ['servers', 'validating']],
       ['delivery', DELIVERY_KEYS],
+      ['pop3', ['sharing']],
     ] as const)
     const known = keysNamedBy(() => loadConfig({ file: fileWith(folder, 'nonsense: 1') }, {}, folder))
     const all = known.flatMap((key) => sections.get(key as 'tls')?.map((name) => `${key}.${name}`) ?? key)
@@ -76,6 +77,7 @@ describe('docs/reference/settings.md', () => {
       'dns.validating': '1',
       'delivery.smarthost': 'smtp://relay.example.org',
       'delivery.routes': 'example.org=smtp://relay.example.org',
+      'pop3.sharing': 'exclusive',
     }
     for (const { key, variable } of settings) {
       if (variable === undefined) continue

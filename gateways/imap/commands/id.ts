@@ -1,5 +1,5 @@
 // ID (RFC 2971): who is speaking. What the client says goes with its events, so that history shows the program.
-import { textOf } from '../arguments.ts'
+import { textOf } from '../../wire/text.ts'
 import { BadCommand } from '../errors.ts'
 import type { Command } from './command.ts'
 

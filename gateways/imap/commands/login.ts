@@ -1,6 +1,6 @@
 // LOGIN and AUTHENTICATE PLAIN, LOGIN (RFC 9051 §6.2.2 and §6.2.3, RFC 4616, RFC 4959).
 import { authenticate as check } from '../../../commands/authenticate.ts'
-import { textOf } from '../arguments.ts'
+import { textOf } from '../../wire/text.ts'
 import { capabilities } from '../capabilities.ts'
 import type { Connection } from '../connection.ts'
 import { BadCommand, Goodbye, Refused } from '../errors.ts'

@@ -1,7 +1,8 @@
 // The criteria of SEARCH as a tree (RFC 9051 §6.4.4, RFC 5032 WITHIN, RFC 7162 MODSEQ, RFC 8474).
 import { charsetName, decodeText } from '../../../domain/mail/charset.ts'
 import { normalizeFlag } from '../../../domain/mail/flags.ts'
-import { type Arguments, textOf } from '../arguments.ts'
+import { textOf } from '../../wire/text.ts'
+import type { Arguments } from '../arguments.ts'
 import { BadCommand, Refused } from '../errors.ts'
 import type { SequenceSet } from '../sequence-set.ts'
 

@@ -1,18 +1,23 @@
-// What all connections of the gateway share: how many there are of whom, and who guesses passwords.
+// What all connections of a listener share: how many there are of whom, and who guesses passwords.
 import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
-import type { ImapLimits } from './limits.ts'
+
+export interface GuardLimits {
+  readonly connections: number
+  readonly sessionsPerAccount: number
+  readonly connectionsPerAddress: number
+}
 
 /** Ten wrong guesses at once, then one every half a minute. */
 const GUESSES = { burst: 10, perSecond: 1 / 30 }
 
 export class Guard {
-  readonly #limits: ImapLimits
+  readonly #limits: GuardLimits
   readonly #byAddress = new Counter()
   readonly #byAccount = new Counter()
   readonly #guesses = new RateLimiter(GUESSES)
   #connections = 0
 
-  constructor(limits: ImapLimits) {
+  constructor(limits: GuardLimits) {
     this.#limits = limits
   }
 

@@ -1,0 +1,14 @@
+// CAPA (RFC 2449), what the server can, and IMPLEMENTATION.
+import type { Command } from './command.ts'
+
+export const capa: Command = {
+  when: 'any',
+  run({ out, secure, settings, account, mayUsePasswords }) {
+    out.line('+OK What this server can')
+    const list = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'EXPIRE NEVER', 'UTF8 USER', 'LANG']
+    if (!account && mayUsePasswords) list.push('USER', 'SASL PLAIN LOGIN')
+    if (!account && !secure && settings.tls) list.push('STLS')
+    for (const each of [...list, 'IMPLEMENTATION Everpost']) out.line(each)
+    out.line('.')
+  },
+}

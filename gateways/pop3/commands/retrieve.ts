@@ -1,0 +1,44 @@
+// RETR and TOP (RFC 1939 §5 and §7): the exact bytes, dots at the beginning of a line doubled.
+import type { Pop3Connection } from '../connection.ts'
+import { Refused } from '../refused.ts'
+import { type Command, maildropOf, numberOf } from './command.ts'
+import { DotStuffer, TopLines } from './stuffing.ts'
+
+export const retr: Command = {
+  when: 'transaction',
+  async run(connection, rest) {
+    const number = numberOf(maildropOf(connection), rest)
+    await send(connection, number, undefined)
+  },
+}
+
+export const top: Command = {
+  when: 'transaction',
+  async run(connection, rest) {
+    const [which = '', count = ''] = rest.split(/ +/)
+    const number = numberOf(maildropOf(connection), which)
+    if (!/^\d{1,9}$/.test(count)) throw new Refused('TOP takes a message and a count of lines')
+    await send(connection, number, Number(count))
+  },
+}
+
+async function send(connection: Pop3Connection, number: number, lines: number | undefined): Promise<void> {
+  const { out, services } = connection
+  const blob = await maildropOf(connection).blob(number)
+  if (!blob) throw new Refused('This message is no longer there', 'SYS/PERM')
+  const pieces = services.blobs.stream(blob)[Symbol.asyncIterator]()
+  // The first piece before +OK: a message that cannot be read is refused, not cut off.
+  let next = await pieces.next()
+  out.line(lines === undefined ? `+OK ${blob.size} octets` : '+OK')
+  const stuffer = new DotStuffer()
+  const limit = lines === undefined ? undefined : new TopLines(lines)
+  while (!next.done) {
+    const piece = limit ? limit.take(next.value) : next.value
+    out.bytes(stuffer.push(piece))
+    await out.drained()
+    if (limit?.done) break
+    next = await pieces.next()
+  }
+  await pieces.return?.()
+  out.bytes(stuffer.end())
+}
