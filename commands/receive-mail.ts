@@ -1,5 +1,5 @@
 // One SMTP transaction becomes durable: an intake event for the installation, an arrival for every mailbox that it is for.
-import type { IntakeEvent, IntakeSection } from '../domain/intake/intake.ts'
+import type { IntakeEvent, IntakeSection, RulesOutcome } from '../domain/intake/intake.ts'
 import type { AccountId } from '../domain/log.ts'
 import { intakeStream, mailboxStream } from '../domain/log.ts'
 import type { MailContent } from '../domain/mail/structure.ts'
@@ -16,7 +16,7 @@ export interface IncomingMail {
   /** Reverse-path; '' for a bounce. */
   readonly mailFrom: string
   /** One for each account; when several addresses lead to one account, the first of them. */
-  readonly recipients: readonly { readonly accountId: AccountId; readonly address: string }[]
+  readonly recipients: readonly IncomingRecipient[]
   readonly blob: BlobRef
   /** Resolves once the blob is durable; absent when it is already. */
   readonly stored?: Promise<void>
@@ -27,8 +27,36 @@ export interface IncomingMail {
   readonly begunAt?: number
 }
 
+export interface IncomingRecipient {
+  readonly accountId: AccountId
+  readonly address: string
+  /** What the account's filter rules decided; without it the message goes where mail goes. */
+  readonly plan?: DeliveryPlan
+}
+
+/** What becomes of a message for one recipient. */
+export interface DeliveryPlan {
+  /** None: it was refused, discarded or only redirected. */
+  readonly deliveries: readonly PlannedDelivery[]
+  readonly outcome: RulesOutcome
+  /** What else belongs to the same commit: redirected mail, answers, what the rules remember. */
+  readonly appends: readonly JournalAppend[]
+}
+
+export interface PlannedDelivery {
+  /** Undefined: where mail goes that no rule files. */
+  readonly folderId?: string
+  /** Normalised. */
+  readonly flags: readonly string[]
+  readonly filedBy?: { readonly script: string; readonly line: number }
+  /** Where the rules changed the header: the message that this recipient gets. Durable already. */
+  readonly edited?: { readonly blob: BlobRef; readonly mail: MailContent }
+}
+
 /** Accounts in one MailAccepted: each has a section of at most 1.2 KiB, and an event is at most 64 KiB. */
 const SECTIONS_PER_EVENT = 40
+/** What rules did takes up to 2.5 KiB more. */
+const RULED_SECTIONS_PER_EVENT = 10
 
 /** Streams of one day's intake: enough that no stream is a bottleneck of an engine that appends stream by stream. */
 const SHARDS = 16
@@ -46,18 +74,21 @@ export async function receiveMail(journal: Journal, context: CommandContext, inc
 export const appendsOf = (context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] => [
   acceptance(context, incoming),
   ...arrivals(context, incoming),
+  ...incoming.recipients.flatMap(({ plan }) => plan?.appends ?? []),
 ]
 
-/** The mailbox message that a transaction makes for an account. */
-export const messageIdFor = (intakeId: string, accountId: AccountId): string =>
-  derivedId('message', intakeId, accountId)
+/** The mailbox message that a transaction makes for an account; rules may file several, which `index` counts. */
+export const messageIdFor = (intakeId: string, accountId: AccountId, index = 0): string =>
+  derivedId('message', intakeId, accountId, ...(index === 0 ? [] : [String(index)]))
 
 function acceptance(context: CommandContext, incoming: IncomingMail): JournalAppend {
   const { intakeId, mailFrom, blob, remoteAddress, helo } = incoming
   const accepted: IntakeEvent[] = []
-  for (let from = 0; from < incoming.recipients.length; from += SECTIONS_PER_EVENT) {
+  const ruled = incoming.recipients.some(({ plan }) => plan !== undefined)
+  const perEvent = ruled ? RULED_SECTIONS_PER_EVENT : SECTIONS_PER_EVENT
+  for (let from = 0; from < incoming.recipients.length; from += perEvent) {
     const sections: Record<AccountId, IntakeSection> = {}
-    for (const { accountId, address } of incoming.recipients.slice(from, from + SECTIONS_PER_EVENT)) {
+    for (const { accountId, address, plan } of incoming.recipients.slice(from, from + perEvent)) {
       sections[accountId] = {
         messageId: messageIdFor(intakeId, accountId),
         mailFrom,
@@ -65,6 +96,7 @@ function acceptance(context: CommandContext, incoming: IncomingMail): JournalApp
         blob,
         ...(remoteAddress === undefined ? {} : { remoteAddress }),
         ...(helo === undefined ? {} : { helo: helo.slice(0, 255) }),
+        ...(plan === undefined ? {} : { rules: plan.outcome }),
       }
     }
     accepted.push({ type: 'MailAccepted', data: { intakeId, receivedAt: context.at, size: blob.size, sections } })
@@ -79,22 +111,27 @@ function acceptance(context: CommandContext, incoming: IncomingMail): JournalApp
 
 function arrivals(context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] {
   const content = toMessageContent(incoming.mail, incoming.blob)
-  return incoming.recipients.map(({ accountId, address }) => {
-    const event: MailboxEvent = {
-      type: 'MessageReceived',
-      data: {
-        messageId: messageIdFor(incoming.intakeId, accountId),
-        folderId: folderIdFor(accountId, 'inbox'),
-        flags: [],
-        receivedAt: context.at,
-        content,
-        mailFrom: incoming.mailFrom,
-        recipient: address,
-        intakeId: incoming.intakeId,
-      },
-    }
+  return incoming.recipients.flatMap(({ accountId, address, plan }) => {
+    const deliveries = plan?.deliveries ?? [{ flags: [] }]
+    if (deliveries.length === 0) return []
+    const events = deliveries.map(
+      ({ folderId, flags, filedBy, edited }: PlannedDelivery, index): MailboxEvent => ({
+        type: 'MessageReceived',
+        data: {
+          messageId: messageIdFor(incoming.intakeId, accountId, index),
+          folderId: folderId ?? folderIdFor(accountId, 'inbox'),
+          flags,
+          receivedAt: context.at,
+          content: edited ? toMessageContent(edited.mail, edited.blob) : content,
+          mailFrom: incoming.mailFrom,
+          recipient: address,
+          intakeId: incoming.intakeId,
+          ...(filedBy ? { filedBy } : {}),
+        },
+      }),
+    )
     const own = { ...context, commandId: `${context.commandId}/${accountId}` }
-    return { stream: mailboxStream(accountId), expected: 'any', events: toNewEvents([event], accountId, own) }
+    return [{ stream: mailboxStream(accountId), expected: 'any', events: toNewEvents(events, accountId, own) }]
   })
 }
 

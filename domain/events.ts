@@ -5,6 +5,7 @@ import { SIGNING_KEY_EVENT_TYPES, type SigningKeyEvent } from './delivery/signin
 import { INTAKE_EVENT_TYPES, type IntakeEvent } from './intake/intake.ts'
 import type { Recorded } from './log.ts'
 import { MAILBOX_EVENT_TYPES, type MailboxEvent } from './mailbox/mailbox.ts'
+import { FILTER_MEMORY_EVENT_TYPES, type FilterMemoryEvent } from './sieve/memory.ts'
 import { SUBMISSION_EVENT_TYPES, type SubmissionEvent } from './submission/submission.ts'
 
 export type EverpostEvent =
@@ -16,6 +17,7 @@ export type EverpostEvent =
   | SubmissionEvent
   | IntakeEvent
   | AuditEvent
+  | FilterMemoryEvent
 
 export type RecordedEvent = Recorded<EverpostEvent>
 
@@ -28,4 +30,5 @@ export const EVENT_TYPES = [
   ...SUBMISSION_EVENT_TYPES,
   ...INTAKE_EVENT_TYPES,
   ...AUDIT_EVENT_TYPES,
+  ...FILTER_MEMORY_EVENT_TYPES,
 ] as const satisfies readonly EverpostEvent['type'][]

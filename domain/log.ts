@@ -73,6 +73,8 @@ export const domainStream = (nameHash: string): string => `domain-${nameHash}`
 export const submissionStream = (submissionId: string): string => `submission-${submissionId}`
 /** `day` is YYYYMMDD in UTC; the shard spreads one day's intake over several streams. */
 export const intakeStream = (day: string, shard: number): string => `intake-${day}-${shard}`
+/** What the filter rules of an account remember of one sender or one id, under a keyed hash of both. */
+export const filterStream = (hash: string): string => `filter-${hash}`
 export const auditStream = 'audit-log'
 
 /** The account that a mailbox or account stream belongs to. */

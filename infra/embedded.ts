@@ -1,6 +1,8 @@
 // The embedded profile: every engine inside this process, over one data folder. This file alone knows which they are.
 import { existsSync, mkdirSync } from 'node:fs'
 import { contextOf } from '../commands/context.ts'
+import type { RulesPorts } from '../commands/deliver-by-rules.ts'
+import { RuleBook } from '../commands/filter-rules.ts'
 import { addDomain } from '../commands/open-account.ts'
 import type { CliServices } from '../gateways/cli/services.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
@@ -35,6 +37,8 @@ export interface Everpost {
   readonly resolver: DnsResolver
   readonly sourceConfig: SourceConfig
   readonly services: CliServices
+  /** What filter rules need when mail is delivered. */
+  readonly rules: RulesPorts
   close(): Promise<void>
 }
 
@@ -136,6 +140,15 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       forgetKey,
       now: Date.now,
     }
+    const rules: RulesPorts = {
+      journal,
+      blobs,
+      directory: projectors.directory,
+      snapshots: projectors.mailbox,
+      keyring,
+      rules: new RuleBook(journal),
+      hostname: `mail.${config.domain}`,
+    }
     await ensureDomain(services, config.domain)
     return {
       config,
@@ -150,6 +163,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       resolver,
       sourceConfig,
       services,
+      rules,
       close: closeAll,
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 // everpost serve: opens the engines, starts the listeners of the chosen roles, says where they are, stops cleanly.
 import { join } from 'node:path'
 import { contextOf } from '../commands/context.ts'
+import { deliverByRules } from '../commands/deliver-by-rules.ts'
 import { openAccount } from '../commands/open-account.ts'
 import { mailboxStream } from '../domain/log.ts'
 import { findVerb, runsAlone } from '../gateways/cli/find-verb.ts'
@@ -103,6 +104,7 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     now: Date.now,
     log: logLine,
     count: counters.count,
+    deliver: (context, incoming) => deliverByRules(everpost.rules, context, incoming),
   }
   const tls = await loadTls(config, dataPaths(config.data).tls)
   const base = {

@@ -7,7 +7,7 @@ import type { DirectoryState, DirectoryUnit, Projector } from './ports/view-stor
 
 export const directoryProjector: Projector<DirectoryUnit> = {
   name: 'directory',
-  version: 2,
+  version: 3,
   prefixes: ['account-', 'domain-'],
   types: new Set<string>([...ACCOUNT_EVENT_TYPES, 'DomainAdded']),
   apply,
@@ -42,8 +42,9 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       erased: false,
       appPasswords: [],
       addresses: [],
-      filterRules: '',
       slowed: null,
+      filterRules: [],
+      activeRules: null,
     }
     addAddress(unit, account, address, 'primary')
     unit.accounts.put(id, account)
@@ -74,7 +75,7 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       account.quota = event.data.bytes
       break
     case 'FilterRulesChanged':
-      account.filterRules = event.data.script
+      putRules(account, event.data.name, Buffer.byteLength(event.data.script), Number(event.revision))
       break
     case 'SendingSlowed': {
       const { reason, detail, until } = event.data
@@ -84,6 +85,25 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
     case 'SendingResumed':
       account.slowed = null
       break
+    case 'FilterRulesRenamed': {
+      const { name, newName } = event.data
+      const rules = account.filterRules.find((each) => each.name === name)
+      if (rules === undefined || account.filterRules.some((each) => each.name === newName)) break
+      rules.name = newName
+      if (account.activeRules === name) account.activeRules = newName
+      break
+    }
+    case 'FilterRulesDeleted': {
+      const { name } = event.data
+      account.filterRules = account.filterRules.filter((each) => each.name !== name)
+      if (account.activeRules === name) account.activeRules = null
+      break
+    }
+    case 'FilterRulesActivated': {
+      const { name } = event.data
+      if (name === null || account.filterRules.some((each) => each.name === name)) account.activeRules = name
+      break
+    }
     case 'LegalHoldPlaced':
       if (!account.holds.includes(event.data.holdId)) account.holds.push(event.data.holdId)
       break
@@ -97,6 +117,16 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
   }
   account.revision = Number(event.revision)
   unit.accounts.put(id, account)
+}
+
+/** Of scripts the view knows where in the stream they are: their texts would make every look at an account slow. */
+function putRules(account: DirectoryState, name: string, bytes: number, revision: number): void {
+  const known = account.filterRules.find((each) => each.name === name)
+  if (known === undefined) account.filterRules.push({ name, bytes, revision })
+  else {
+    known.bytes = bytes
+    known.revision = revision
+  }
 }
 
 /** The first account that claimed an address keeps it. */
@@ -129,7 +159,8 @@ function erase(unit: DirectoryUnit, event: SourceEvent): void {
     erased: true,
     appPasswords: [],
     addresses: [],
-    filterRules: '',
     slowed: null,
+    filterRules: [],
+    activeRules: null,
   })
 }

@@ -291,10 +291,12 @@ export interface DirectoryRow {
   readonly appPasswords: readonly { readonly id: string; readonly label: string; readonly hash: string }[]
   /** Every address that leads here, the primary first. */
   readonly addresses: readonly { readonly address: string; readonly kind: AddressKind }[]
-  /** The Sieve or rule script in force, '' for none. */
-  readonly filterRules: string
   /** Why it may send only little just now; null while it sends freely, also once `until` is past. */
   readonly slowed: { readonly reason: SlowedReason; readonly detail: string; readonly until: number } | null
+  /** Its Sieve scripts; `revision` is that of the event in the account's stream that holds the text. */
+  readonly filterRules: readonly { readonly name: string; readonly bytes: number; readonly revision: Revision }[]
+  /** Name of the script in force. */
+  readonly activeRules: string | null
 }
 
 export interface DirectoryQueries {

@@ -55,6 +55,11 @@ export interface DirectoryAccount {
   /** Revision of the newest PasswordChanged: sessions older than it are over. */
   readonly passwordRevision?: Revision
   readonly appPasswords: readonly { readonly id: string; readonly label: string; readonly hash: string }[]
+  /** Every address that leads here. */
+  readonly addresses?: readonly { readonly address: string; readonly kind: AddressKind }[]
+  /** Its Sieve scripts; `revision` is that of the event in the account's stream that holds the text. */
+  readonly filterRules?: readonly { readonly name: string; readonly bytes: number; readonly revision: Revision }[]
+  readonly activeRules?: string | null
 }
 
 export interface Directory {

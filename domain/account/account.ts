@@ -9,7 +9,11 @@ export type AccountEvent =
   | { type: 'AppPasswordAdded'; data: { accountId: string; appPasswordId: string; label: string; hash: string } }
   | { type: 'AppPasswordRevoked'; data: { accountId: string; appPasswordId: string } }
   | { type: 'QuotaChanged'; data: { accountId: string; bytes: number | null } }
-  | { type: 'FilterRulesChanged'; data: { accountId: string; script: string } }
+  | { type: 'FilterRulesChanged'; data: { accountId: string; name: string; script: string } }
+  | { type: 'FilterRulesRenamed'; data: { accountId: string; name: string; newName: string } }
+  | { type: 'FilterRulesDeleted'; data: { accountId: string; name: string } }
+  /** The script that runs on new mail from now on; null is none. */
+  | { type: 'FilterRulesActivated'; data: { accountId: string; name: string | null } }
   | { type: 'LegalHoldPlaced'; data: { accountId: string; holdId: string; reason: string } }
   | { type: 'LegalHoldReleased'; data: { accountId: string; holdId: string } }
   | {
@@ -39,6 +43,9 @@ export const ACCOUNT_EVENT_TYPES = [
   'AppPasswordRevoked',
   'QuotaChanged',
   'FilterRulesChanged',
+  'FilterRulesRenamed',
+  'FilterRulesDeleted',
+  'FilterRulesActivated',
   'LegalHoldPlaced',
   'LegalHoldReleased',
   'SendingSlowed',
@@ -59,6 +66,10 @@ export interface Account {
   readonly quota: number | null
   /** Epoch milliseconds; 0 while it sends freely. */
   readonly slowedUntil: number
+  /** Sieve scripts by name. */
+  readonly filterRules: ReadonlyMap<string, string>
+  /** The script in force; null for none. */
+  readonly activeRules: string | null
 }
 
 export const noAccount: Account = {
@@ -68,6 +79,8 @@ export const noAccount: Account = {
   appPasswords: new Set(),
   quota: null,
   slowedUntil: 0,
+  filterRules: new Map(),
+  activeRules: null,
 }
 
 // ── Evolve ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +107,26 @@ export function evolve(state: Account, event: AccountEvent): Account {
       return { ...state, slowedUntil: 0 }
     case 'AccountErased':
       return { ...state, erased: true }
-    case 'PasswordChanged':
     case 'FilterRulesChanged':
+      return { ...state, filterRules: new Map(state.filterRules).set(event.data.name, event.data.script) }
+    case 'FilterRulesRenamed': {
+      const { name, newName } = event.data
+      const script = state.filterRules.get(name)
+      if (script === undefined || state.filterRules.has(newName)) return state
+      const filterRules = new Map(state.filterRules).set(newName, script)
+      filterRules.delete(name)
+      return { ...state, filterRules, activeRules: state.activeRules === name ? newName : state.activeRules }
+    }
+    case 'FilterRulesDeleted': {
+      const filterRules = new Map(state.filterRules)
+      filterRules.delete(event.data.name)
+      return { ...state, filterRules, activeRules: state.activeRules === event.data.name ? null : state.activeRules }
+    }
+    case 'FilterRulesActivated': {
+      const { name } = event.data
+      return name === null || state.filterRules.has(name) ? { ...state, activeRules: name } : state
+    }
+    case 'PasswordChanged':
       return state
     default: {
       const _: never = event
@@ -119,7 +150,10 @@ export type AccountCommand =
   | { type: 'AddAppPassword'; appPasswordId: string; label: string; hash: string }
   | { type: 'RevokeAppPassword'; appPasswordId: string }
   | { type: 'ChangeQuota'; bytes: number | null }
-  | { type: 'ChangeFilterRules'; script: string }
+  | { type: 'ChangeFilterRules'; name: string; script: string }
+  | { type: 'RenameFilterRules'; name: string; newName: string }
+  | { type: 'DeleteFilterRules'; name: string }
+  | { type: 'ActivateFilterRules'; name: string | null }
   | { type: 'PlaceLegalHold'; holdId: string; reason: string }
   | { type: 'ReleaseLegalHold'; holdId: string }
   | { type: 'SlowSending'; reason: SlowedReason; detail: string; until: number; at: number }
@@ -127,7 +161,16 @@ export type AccountCommand =
   | { type: 'EraseAccount' }
 
 export interface AccountRefusal {
-  readonly code: 'no-such-account' | 'erased' | 'under-legal-hold' | 'no-such-hold' | 'too-many' | 'bad-value'
+  readonly code:
+    | 'no-such-account'
+    | 'erased'
+    | 'under-legal-hold'
+    | 'no-such-hold'
+    | 'too-many'
+    | 'bad-value'
+    | 'no-such-rules'
+    | 'rules-exist'
+    | 'rules-active'
   readonly message: string
 }
 
@@ -135,7 +178,9 @@ export type AccountDecision = { readonly events: readonly AccountEvent[] } | { r
 
 export const MAX_ADDRESSES = 100
 export const MAX_APP_PASSWORDS = 100
+/** Of one script, UTF-8. */
 export const MAX_FILTER_BYTES = 48 * 1024
+export const MAX_FILTER_SCRIPTS = 20
 /** Characters of a name, a label or a reason: an event stays far below its cap. */
 export const MAX_TEXT = 2_000
 
@@ -191,9 +236,41 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
       return bytes === state.quota ? { events: [] } : { events: [{ type: 'QuotaChanged', data: { accountId, bytes } }] }
     }
     case 'ChangeFilterRules': {
-      if (new TextEncoder().encode(command.script).length > MAX_FILTER_BYTES)
+      const { name, script } = command
+      if (new TextEncoder().encode(script).length > MAX_FILTER_BYTES)
         return refuse('bad-value', `Filter rules take at most ${MAX_FILTER_BYTES} bytes.`)
-      return { events: [{ type: 'FilterRulesChanged', data: { accountId, script: command.script } }] }
+      if (state.filterRules.get(name) === script) return { events: [] }
+      const problem = rulesNameProblem(name)
+      if (problem) return problem
+      if (!state.filterRules.has(name) && state.filterRules.size >= MAX_FILTER_SCRIPTS)
+        return refuse(
+          'too-many',
+          `An account has at most ${MAX_FILTER_SCRIPTS} sets of filter rules: delete one first.`,
+        )
+      return { events: [{ type: 'FilterRulesChanged', data: { accountId, name, script } }] }
+    }
+    case 'RenameFilterRules': {
+      const { name, newName } = command
+      if (!state.filterRules.has(name)) return noSuchRules(name)
+      if (name === newName) return { events: [] }
+      const problem = rulesNameProblem(newName)
+      if (problem) return problem
+      if (state.filterRules.has(newName)) return refuse('rules-exist', `There are filter rules ${newName} already.`)
+      return { events: [{ type: 'FilterRulesRenamed', data: { accountId, name, newName } }] }
+    }
+    case 'DeleteFilterRules': {
+      const { name } = command
+      if (!state.filterRules.has(name)) return noSuchRules(name)
+      if (state.activeRules === name)
+        return refuse('rules-active', `The filter rules ${name} are in force: put others in force, or none, first.`)
+      return { events: [{ type: 'FilterRulesDeleted', data: { accountId, name } }] }
+    }
+    case 'ActivateFilterRules': {
+      const { name } = command
+      if (name !== null && !state.filterRules.has(name)) return noSuchRules(name)
+      return name === state.activeRules
+        ? { events: [] }
+        : { events: [{ type: 'FilterRulesActivated', data: { accountId, name } }] }
     }
     case 'PlaceLegalHold': {
       const { holdId, reason } = command
@@ -228,6 +305,14 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
       return _
     }
   }
+}
+
+const noSuchRules = (name: string) => refuse('no-such-rules', `There are no filter rules ${name.slice(0, 200)}.`)
+
+/** RFC 5804 §1.6: 1 to 128 characters, none of them a control or a separator of lines. */
+function rulesNameProblem(name: string) {
+  if (/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,128}$/u.test(name) && name.isWellFormed()) return undefined
+  return refuse('bad-value', 'A name of filter rules has 1 to 128 characters, none of them a control character.')
 }
 
 const refuse = (code: AccountRefusal['code'], message: string) => ({ refused: { code, message } })

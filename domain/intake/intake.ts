@@ -9,6 +9,27 @@ export interface IntakeSection {
   readonly blob: BlobRef
   readonly remoteAddress?: string
   readonly helo?: string
+  /** What the account's filter rules made of it; absent when it has none. */
+  readonly rules?: RulesOutcome
+}
+
+export interface RulesOutcome {
+  /** Name of the script. */
+  readonly script: string
+  /** In order, at most ten; texts are cut. */
+  readonly actions: readonly RulesAction[]
+  /** Why the script did not come to its end: then the message was kept. */
+  readonly problem?: { readonly line: number; readonly column: number; readonly message: string }
+}
+
+export interface RulesAction {
+  readonly action: 'keep' | 'fileinto' | 'redirect' | 'discard' | 'reject' | 'vacation'
+  /** Absent for the implicit keep. */
+  readonly line?: number
+  /** The folder, the address, the reason. */
+  readonly detail?: string
+  /** Why it was not done, or done otherwise. */
+  readonly note?: string
 }
 
 /** `sections` is keyed by account id; the section of an erased account is absent when read back. */

@@ -173,8 +173,7 @@ function makeAddress(
     address = split.address
     name = phrase(split.rest, spelling)
   }
-  if (name === '' && comments.length > 0)
-    name = spelling.decode(comments.join(' ').trim()).replace(/\\(.)/g, '$1')
+  if (name === '' && comments.length > 0) name = spelling.decode(comments.join(' ').trim()).replace(/\\(.)/g, '$1')
   if (address === '' && name === '') return undefined
   const found: { -readonly [key in keyof MailAddress]: MailAddress[key] } = {
     address: spelling.foldDomain ? decodeRawHeader(address) : address,

@@ -60,6 +60,8 @@ export type MailboxEvent =
         /** The RCPT address that led here, tag included. */
         readonly recipient: string
         readonly intakeId: string
+        /** The line of the filter rules that filed it; absent when no rule said where. */
+        readonly filedBy?: { readonly script: string; readonly line: number }
       }
     }
   | { type: 'MessageAppended'; data: Arrival & { readonly source: 'append' | 'draft' | 'sent' | 'import' } }

@@ -1,5 +1,6 @@
 // One sentence for each event: what a person reads in a message's history.
 import type { EverpostEvent } from '../../domain/events.ts'
+import type { IntakeSection } from '../../domain/intake/intake.ts'
 import type { Redacted } from '../../domain/log.ts'
 
 /** English, without a full stop; names of people and subjects as they are in the event. */
@@ -16,8 +17,11 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return 'Folder deleted'
     case 'FolderSubscribed':
       return event.data.subscribed ? 'Folder subscribed' : 'Folder unsubscribed'
-    case 'MessageReceived':
-      return `Received from ${event.data.mailFrom || 'the mail system'} for ${event.data.recipient}: ${event.data.content.envelope.subject}`
+    case 'MessageReceived': {
+      const { mailFrom, recipient, content, filedBy } = event.data
+      const by = filedBy ? ` (filed by ${filedBy.script}, line ${filedBy.line})` : ''
+      return `Received from ${mailFrom || 'the mail system'} for ${recipient}: ${content.envelope.subject}${by}`
+    }
     case 'MessageAppended':
       return `${SOURCES[event.data.source]}: ${event.data.content.envelope.subject}`
     case 'FlagsChanged':
@@ -45,7 +49,13 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
     case 'QuotaChanged':
       return event.data.bytes === null ? 'Quota removed' : `Quota set to ${event.data.bytes} bytes`
     case 'FilterRulesChanged':
-      return 'Filter rules changed'
+      return `Filter rules ${event.data.name} changed`
+    case 'FilterRulesRenamed':
+      return `Filter rules ${event.data.name} renamed to ${event.data.newName}`
+    case 'FilterRulesDeleted':
+      return `Filter rules ${event.data.name} deleted`
+    case 'FilterRulesActivated':
+      return event.data.name === null ? 'No filter rules in force' : `Filter rules ${event.data.name} put in force`
     case 'LegalHoldPlaced':
       return `Legal hold placed: ${event.data.reason}`
     case 'LegalHoldReleased':
@@ -85,7 +95,7 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
     case 'RecipientReported':
       return `Report for ${event.data.recipient}: ${event.data.action}, ${event.data.answer}`
     case 'MailAccepted':
-      return `Accepted by SMTP, ${event.data.size} bytes`
+      return `Accepted by SMTP, ${event.data.size} bytes${Object.values(event.data.sections).map(rulesSaid).join('')}`
     case 'MailRejected':
       return `Rejected by SMTP: ${event.data.code} ${event.data.reason}`
     case 'MailQuarantined':
@@ -98,6 +108,10 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return `Auditor ${event.data.auditor} read ${event.data.what}: ${event.data.reason}`
     case 'ExportMade':
       return `Export of ${event.data.messages} messages made`
+    case 'AutomaticReplySent':
+      return `Answered automatically, not again before ${new Date(event.data.until).toISOString()}`
+    case 'DuplicateNoted':
+      return `Noted as seen until ${new Date(event.data.until).toISOString()}`
     case 'ProjectionRebuilt':
       return `Projection ${event.data.projection} rebuilt, generation ${event.data.generation}`
     default: {
@@ -105,6 +119,15 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return _
     }
   }
+}
+
+function rulesSaid({ rules }: IntakeSection): string {
+  if (!rules) return ''
+  const actions = rules.actions.map(({ action, line, detail, note }) =>
+    [line === undefined ? '' : `line ${line}`, action, detail ?? '', note ? `(${note})` : ''].filter(Boolean).join(' '),
+  )
+  const problem = rules.problem ? [`line ${rules.problem.line} failed: ${rules.problem.message}`] : []
+  return `; rules ${rules.script}: ${[...actions, ...problem].join(', ')}`
 }
 
 const SOURCES = {

@@ -15,6 +15,8 @@ export interface TakenMessage {
   /** Resolves once the raw bytes are durable. Whoever takes the message waits for it before acknowledging. */
   readonly stored: Promise<void>
   readonly mail: MailContent
+  /** All of a message that is held in memory, the first `IN_MEMORY_BYTES` of any other. */
+  readonly beginning: () => Promise<Uint8Array>
 }
 
 export class IntakeRefusal extends Error {
@@ -64,7 +66,11 @@ export async function takeMessage(
       }
     }
     if (total > maxBytes) throw new IntakeRefusal(552, `5.3.4 The message is larger than ${maxBytes} bytes`)
-    if (large) return { mail: large.reader.end(), blob: await large.writer.finish(), stored: Promise.resolve() }
+    if (large) {
+      const blob = await large.writer.finish()
+      const beginning = () => blobs.read(blob, 0, IN_MEMORY_BYTES)
+      return { mail: large.reader.end(), blob, stored: Promise.resolve(), beginning }
+    }
   } catch (error) {
     await large?.writer.abort().catch(() => undefined)
     throw error
@@ -73,7 +79,7 @@ export async function takeMessage(
   const { ref, durable } = blobs.stage(raw)
   // Awaited by the taker; a failure in between must not count as unhandled.
   durable.catch(() => undefined)
-  return { mail: readMail(raw), blob: ref, stored: durable }
+  return { mail: readMail(raw), blob: ref, stored: durable, beginning: async () => raw }
 }
 
 function prefixed(chunks: readonly Buffer[], prefix: (beginning: Uint8Array) => string): Buffer {

@@ -2,12 +2,13 @@
 import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server'
 import { authenticate } from '../../commands/authenticate.ts'
-import { contextOf } from '../../commands/context.ts'
+import { type CommandContext, contextOf } from '../../commands/context.ts'
+import type { Delivered, MailToDeliver } from '../../commands/deliver-by-rules.ts'
 import { newCommandId, newId } from '../../commands/identity.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
-import { receiveMail } from '../../commands/receive-mail.ts'
+import { type IncomingMail, receiveMail } from '../../commands/receive-mail.ts'
 import { rejectMail } from '../../commands/reject-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { normalizeAddress } from '../../domain/mail/address.ts'
@@ -26,6 +27,8 @@ export interface SmtpDependencies {
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly count: (metric: string) => void
+  /** Delivers by the filter rules of the recipients; without it everything goes to the inbox. */
+  readonly deliver?: (context: CommandContext, incoming: MailToDeliver) => Promise<Delivered>
 }
 
 export interface SmtpSettings {
@@ -221,28 +224,31 @@ async function take(
   const prefix = (beginning: Uint8Array) =>
     settings.kind === 'mx' ? returnPathField(mailFrom) + trace : trace + missingFields(beginning, settings.hostname, at)
   const taken = takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
-  const { blob, stored, mail } = await taken.catch((error) => onRecord(deps, queueId, at, error))
+  const { blob, stored, mail, beginning } = await taken.catch((error) => onRecord(deps, queueId, at, error))
   const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
   if (settings.kind === 'mx') {
     const byAccount = new Map<string, { accountId: string; address: string }>()
     for (const { accountId, address } of recipients) {
       if (accountId !== undefined && !byAccount.has(accountId)) byAccount.set(accountId, { accountId, address })
     }
-    await receiveMail(
-      deps.journal,
-      contextOf('smtp', 'smtp', { commandId: queueId, at, correlationId: queueId, client }),
-      {
-        intakeId: queueId,
-        mailFrom,
-        recipients: [...byAccount.values()],
-        blob,
-        stored,
-        mail,
-        remoteAddress: session.remoteAddress,
-        helo: session.hostNameAppearsAs,
-      },
-    )
-    return queueId
+    const context = contextOf('smtp', 'smtp', { commandId: queueId, at, correlationId: queueId, client })
+    const incoming: IncomingMail = {
+      intakeId: queueId,
+      mailFrom,
+      recipients: [...byAccount.values()],
+      blob,
+      stored,
+      mail,
+      remoteAddress: session.remoteAddress,
+      helo: session.hostNameAppearsAs,
+    }
+    if (!deps.deliver) {
+      await receiveMail(deps.journal, context, incoming)
+      return queueId
+    }
+    const outcome = await deps.deliver(context, { ...incoming, beginning, inSession: true })
+    if (outcome.delivered) return queueId
+    return onRecord(deps, queueId, at, new IntakeRefusal(550, refusalText(outcome.reason)))
   }
   await stored
   const account = accountOf(session)
@@ -258,6 +264,15 @@ async function take(
   if (!outcome.ok) throw Object.assign(answer(554, `5.6.0 ${outcome.refusal.message}`))
   return outcome.submissionId
 }
+
+/** What rules say to a client, on one line of ASCII (RFC 5429 §2.1.2). */
+const refusalText = (reason: string): string =>
+  `5.7.1 ${
+    reason
+      .trim()
+      .replace(/[^\x20-\x7e]+/g, ' ')
+      .slice(0, 400) || 'Refused by the recipient'
+  }`
 
 /** A final refusal of a whole message is an event; then it is answered as it is. */
 async function onRecord(deps: SmtpDependencies, intakeId: string, at: number, error: unknown): Promise<never> {

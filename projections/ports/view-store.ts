@@ -155,8 +155,10 @@ export interface DirectoryState {
   erased: boolean
   appPasswords: { id: string; label: string; hash: string }[]
   addresses: { address: string; kind: AddressKind }[]
-  filterRules: string
   slowed: { reason: SlowedReason; detail: string; until: number } | null
+  /** `revision` is that of the event with the script. */
+  filterRules: { name: string; bytes: number; revision: number }[]
+  activeRules: string | null
 }
 export interface AddressState {
   readonly accountId: AccountId

@@ -85,7 +85,10 @@ export const EXAMPLES: { readonly [T in EverpostEvent['type']]: Extract<Everpost
   },
   AppPasswordRevoked: { accountId: account, appPasswordId: message },
   QuotaChanged: { accountId: account, bytes: 10_000_000_000 },
-  FilterRulesChanged: { accountId: account, script: 'require "fileinto"; …' },
+  FilterRulesChanged: { accountId: account, name: 'main', script: 'require "fileinto"; …' },
+  FilterRulesRenamed: { accountId: account, name: 'main', newName: 'work' },
+  FilterRulesDeleted: { accountId: account, name: 'old' },
+  FilterRulesActivated: { accountId: account, name: 'work' },
   LegalHoldPlaced: { accountId: account, holdId: message, reason: 'Case 2026-17' },
   LegalHoldReleased: { accountId: account, holdId: message },
   SendingSlowed: {
@@ -97,6 +100,13 @@ export const EXAMPLES: { readonly [T in EverpostEvent['type']]: Extract<Everpost
   SendingResumed: { accountId: account },
   AccountErased: { accountId: account },
   AddressClaimed: { accountId: account },
+  AutomaticReplySent: {
+    accountId: account,
+    intakeId: submission,
+    submissionId: submission,
+    until: 1_772_960_401_000,
+  },
+  DuplicateNoted: { accountId: account, intakeId: submission, until: 1_772_960_401_000 },
   DomainAdded: { name: 'example.test' },
   DkimKeyAdded: {
     name: 'example.test',

@@ -5,6 +5,7 @@ import {
   MAX_ADDRESSES,
   MAX_APP_PASSWORDS,
   MAX_FILTER_BYTES,
+  MAX_FILTER_SCRIPTS,
   MAX_TEXT,
 } from '../../domain/account/account.ts'
 import { givenAccount as given } from './spec.ts'
@@ -24,7 +25,7 @@ const LATER: readonly AccountCommand[] = [
   { type: 'AddAppPassword', appPasswordId: 'p1', label: 'phone', hash: 'h' },
   { type: 'RevokeAppPassword', appPasswordId: 'p1' },
   { type: 'ChangeQuota', bytes: 5 },
-  { type: 'ChangeFilterRules', script: 'keep;' },
+  { type: 'ChangeFilterRules', name: 'main', script: 'keep;' },
   { type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' },
   { type: 'ReleaseLegalHold', holdId: 'h1' },
 ]
@@ -119,17 +120,51 @@ describe('ChangeQuota', () => {
   })
 })
 
+const rules = (name: string): AccountEvent => ({
+  type: 'FilterRulesChanged',
+  data: { accountId, name, script: 'keep;' },
+})
+
 describe('ChangeFilterRules', () => {
   it('produces, and counts bytes and not characters', () => {
+    given(opened).when({ type: 'ChangeFilterRules', name: 'main', script: 'keep;' }).then(rules('main'))
+    given(opened, rules('main')).when({ type: 'ChangeFilterRules', name: 'main', script: 'keep;' }).quiet()
     given(opened)
-      .when({ type: 'ChangeFilterRules', script: 'keep;' })
-      .then({
-        type: 'FilterRulesChanged',
-        data: { accountId, script: 'keep;' },
-      })
-    given(opened)
-      .when({ type: 'ChangeFilterRules', script: '가'.repeat(MAX_FILTER_BYTES / 2) })
+      .when({ type: 'ChangeFilterRules', name: 'main', script: '가'.repeat(MAX_FILTER_BYTES / 2) })
       .refused('bad-value')
+    for (const name of ['', 'a\nb', 'x'.repeat(129)])
+      given(opened).when({ type: 'ChangeFilterRules', name, script: 'keep;' }).refused('bad-value')
+    const full = Array.from({ length: MAX_FILTER_SCRIPTS }, (_, i) => rules(`r${i}`))
+    given(opened, ...full)
+      .when({ type: 'ChangeFilterRules', name: 'more', script: 'keep;' })
+      .refused('too-many')
+  })
+})
+
+describe('filter rules', () => {
+  const activated = (name: string | null): AccountEvent => ({ type: 'FilterRulesActivated', data: { accountId, name } })
+  const renamed: AccountEvent = { type: 'FilterRulesRenamed', data: { accountId, name: 'a', newName: 'b' } }
+  const deleted: AccountEvent = { type: 'FilterRulesDeleted', data: { accountId, name: 'a' } }
+
+  it('are put in force by name', () => {
+    given(opened, rules('a')).when({ type: 'ActivateFilterRules', name: 'a' }).then(activated('a'))
+    given(opened, rules('a'), activated('a')).when({ type: 'ActivateFilterRules', name: 'a' }).quiet()
+    given(opened, rules('a'), activated('a')).when({ type: 'ActivateFilterRules', name: null }).then(activated(null))
+    given(opened, rules('a')).when({ type: 'ActivateFilterRules', name: 'b' }).refused('no-such-rules')
+  })
+  it('stay in force under a new name', () => {
+    given(opened, rules('a'), activated('a')).when({ type: 'RenameFilterRules', name: 'a', newName: 'b' }).then(renamed)
+    given(opened, rules('a'), activated('a'), renamed).when({ type: 'ActivateFilterRules', name: 'b' }).quiet()
+    given(opened, rules('a')).when({ type: 'RenameFilterRules', name: 'a', newName: 'a' }).quiet()
+    given(opened, rules('a'), rules('b'))
+      .when({ type: 'RenameFilterRules', name: 'a', newName: 'b' })
+      .refused('rules-exist')
+    given(opened).when({ type: 'RenameFilterRules', name: 'a', newName: 'b' }).refused('no-such-rules')
+  })
+  it('are deleted unless they are in force', () => {
+    given(opened, rules('a')).when({ type: 'DeleteFilterRules', name: 'a' }).then(deleted)
+    given(opened, rules('a'), activated('a')).when({ type: 'DeleteFilterRules', name: 'a' }).refused('rules-active')
+    given(opened, rules('a'), deleted).when({ type: 'DeleteFilterRules', name: 'a' }).refused('no-such-rules')
   })
 })
 

@@ -6,7 +6,7 @@ import type { AddressState, DirectoryState, SubmissionState } from '../../../pro
 import type { DirectoryRow, SubmissionRow } from '../../../projections/queries.ts'
 
 export function directoryRow(account: DirectoryState): DirectoryRow {
-  const { id, address, name, role, quota, holds, erased, appPasswords, filterRules, slowed } = account
+  const { id, address, name, role, quota, holds, erased, appPasswords, activeRules, slowed } = account
   return {
     id,
     address,
@@ -18,8 +18,9 @@ export function directoryRow(account: DirectoryState): DirectoryRow {
     erased,
     appPasswords,
     addresses: account.addresses.toSorted((a, b) => Number(b.kind === 'primary') - Number(a.kind === 'primary')),
-    filterRules,
     slowed,
+    filterRules: account.filterRules.map(({ revision: at, ...rules }) => ({ ...rules, revision: BigInt(at) })),
+    activeRules,
     ...(account.passwordHash === undefined ? {} : { passwordHash: account.passwordHash }),
     ...(account.passwordRevision === undefined ? {} : { passwordRevision: BigInt(account.passwordRevision) }),
   }
