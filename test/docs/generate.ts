@@ -28,6 +28,7 @@ const STREAMS: readonly (readonly [file: string, stream: string, what: string])[
     'intake-<day>-<shard>',
     'Incoming SMTP transactions, one sealed section for each account concerned.',
   ],
+  ['domain/sieve/memory.ts', 'filter-<hash>', 'What filter rules remember of one sender or one id; the hash is keyed.'],
   ['domain/audit/audit.ts', 'audit-log', 'What auditors and operators did; signed heads of the hash tree.'],
 ]
 
