@@ -39,7 +39,8 @@ export async function changeAccount(
   return refused('busy', 'The account is being changed by someone else just now: try again.')
 }
 
-async function loadAccount(
+/** The account as its whole stream tells; `noAccount` for one that does not exist. */
+export async function loadAccount(
   journal: Journal,
   account: AccountId,
 ): Promise<{ readonly state: Account; readonly revision: Revision | undefined }> {

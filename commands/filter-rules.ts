@@ -5,8 +5,8 @@ import { type AccountId, accountStream, type Revision } from '../domain/log.ts'
 import { compileScript } from '../domain/sieve/compile.ts'
 import type { Problem } from '../domain/sieve/limits.ts'
 import type { Program } from '../domain/sieve/program.ts'
-import { changeAccount } from './change-account.ts'
-import { type CommandContext, type Outcome, refused } from './context.ts'
+import { changeAccount, loadAccount } from './change-account.ts'
+import type { CommandContext, Outcome } from './context.ts'
 import type { Journal } from './ports/journal.ts'
 import type { DirectoryAccount } from './ports/views.ts'
 
@@ -51,14 +51,16 @@ export async function changeRules(
   return changeAccount(journal, context, account, command)
 }
 
-/** The text of one script of an account, as of what the directory knows; undefined when it has none of that name. */
-export async function readRules(
-  journal: Journal,
-  account: DirectoryAccount,
-  name: string,
-): Promise<string | undefined> {
-  const rules = account.filterRules?.find((each) => each.name === name)
-  return rules && scriptAt(journal, account.id, rules.revision)
+export interface RulesOfAccount {
+  /** By name, in the order in which they were first saved. */
+  readonly scripts: ReadonlyMap<string, string>
+  readonly active: string | null
+}
+
+/** All scripts of an account as of its newest event. */
+export async function rulesOf(journal: Journal, account: AccountId): Promise<RulesOfAccount> {
+  const { state } = await loadAccount(journal, account)
+  return { scripts: state.filterRules, active: state.activeRules }
 }
 
 async function scriptAt(journal: Journal, account: AccountId, revision: Revision): Promise<string | undefined> {
@@ -118,6 +120,3 @@ export class RuleBook {
     }
   }
 }
-
-export const noSuchRules = (name: string) =>
-  refused('no-such-rules', `There are no filter rules ${name.slice(0, 200)}.`)

@@ -22,7 +22,17 @@ export interface EventMetadata {
   readonly causationId: string
 }
 
-export type Via = 'smtp' | 'submission' | 'imap' | 'pop3' | 'graphql' | 'rest' | 'cli' | 'import' | 'system'
+export type Via =
+  | 'smtp'
+  | 'submission'
+  | 'imap'
+  | 'pop3'
+  | 'managesieve'
+  | 'graphql'
+  | 'rest'
+  | 'cli'
+  | 'import'
+  | 'system'
 
 /** What every event is: a past-tense type and a payload of at most 64 KiB. */
 export interface AnyEvent {

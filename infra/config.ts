@@ -12,7 +12,17 @@ export { ConfigError } from './setting-values.ts'
 export const ROLES = ['smtp', 'submission', 'imap', 'pop3', 'web', 'delivery', 'projector'] as const
 export type Role = (typeof ROLES)[number]
 
-export const PORT_NAMES = ['http', 'smtp', 'submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s'] as const
+export const PORT_NAMES = [
+  'http',
+  'smtp',
+  'submission',
+  'submissions',
+  'imap',
+  'imaps',
+  'pop3',
+  'pop3s',
+  'managesieve',
+] as const
 export type PortName = (typeof PORT_NAMES)[number]
 
 export const ENGINE_NAMES = ['eventStore', 'views', 'search', 'cache', 'queue', 'blobs'] as const
@@ -52,6 +62,7 @@ const DEFAULT_PORTS: Record<PortName, number> = {
   imaps: 2993,
   pop3: 2110,
   pop3s: 2995,
+  managesieve: 2419,
 }
 
 /** The engines this build has, by scheme. */

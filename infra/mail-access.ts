@@ -1,7 +1,9 @@
-// How mail programs reach mailboxes: the listeners of IMAP and POP3.
+// How mail programs reach mailboxes: the listeners of IMAP, POP3 and ManageSieve.
 import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
 import { listenImap } from '../gateways/imap/server.ts'
 import type { ImapServices } from '../gateways/imap/services.ts'
+import { listenManageSieve } from '../gateways/managesieve/server.ts'
+import { DEFAULT_MANAGESIEVE_LIMITS } from '../gateways/managesieve/services.ts'
 import { listenPop3 } from '../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Locks } from '../gateways/pop3/services.ts'
 import type { PortName } from './config.ts'
@@ -53,6 +55,13 @@ export async function startMailAccess(
     const drop = { sharing: config.pop3.sharing, limits: DEFAULT_POP3_LIMITS, locks }
     const settings = { ...base, ...drop, port, implicitTls: name === 'pop3s' }
     listeners[name] = await options.listening(name, port, () => listenPop3(services, settings))
+  }
+  const { managesieve } = config.ports
+  if (config.roles.includes('imap') && managesieve !== 'off') {
+    const settings = { ...base, port: managesieve, limits: DEFAULT_MANAGESIEVE_LIMITS }
+    listeners['managesieve'] = await options.listening('managesieve', managesieve, () =>
+      listenManageSieve(services, settings),
+    )
   }
   return listeners
 }

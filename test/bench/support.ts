@@ -62,10 +62,9 @@ export interface BenchServer {
 
 /** A server process on free ports over a data folder, ready. */
 export async function startBenchServer(data: string, env: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
-  const ports = ['HTTP', 'SMTP', 'SUBMISSION', 'SUBMISSIONS', 'IMAP', 'IMAPS', 'POP3', 'POP3S'].map((name) => [
-    `EVERPOST_${name}_PORT`,
-    '0',
-  ])
+  const ports = ['HTTP', 'SMTP', 'SUBMISSION', 'SUBMISSIONS', 'IMAP', 'IMAPS', 'POP3', 'POP3S', 'MANAGESIEVE'].map(
+    (name) => [`EVERPOST_${name}_PORT`, '0'],
+  )
   const started = performance.now()
   const child = spawn(
     process.execPath,
