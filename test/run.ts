@@ -8,9 +8,7 @@ import { spec } from 'node:test/reporters'
 const ROOT = join(import.meta.dirname, '..')
 const kind = process.argv[2] ?? 'all'
 const PLACES: Readonly<Record<string, readonly string[]>> = {
-  all: [
-    'test/{audit,contract,domain,commands,docs,imports,mime,projections,search,storage,smtp,delivery,import,cli,web,e2e}/**/*.test.ts',
-  ],
+  all: ['test/!(engines|browser|bench)/**/*.test.ts'],
   engines: ['test/engines/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
 }

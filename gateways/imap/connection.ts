@@ -280,6 +280,8 @@ export class Connection {
       if (session.enabled.has('UIDONLY') && command.uid && !byUid && name !== 'EXPUNGE')
         throw new Refused('Message numbers are not used any more: give UIDs', 'UIDREQUIRED')
       this.#allow(command.when)
+      // A UID may have come from elsewhere: what it names must be known before it is looked for.
+      if (byUid) await session.tell({ expunge: true })
       const answer = await command.run(session, args, { byUid, tag, connection: this })
       await session.tell({
         expunge: answer.holdExpunges !== true,

@@ -18,6 +18,8 @@ export const expunge: Command = {
     }
     args.end()
     const selected = session.writable
+    // Also those that others marked and this client has not heard of.
+    if (!byUid) await session.tell({ expunge: true })
     const modseq = await expungeDeleted(session, selected, wanted ?? selected.uids)
     return session.condstore && modseq !== undefined ? { code: `HIGHESTMODSEQ ${modseq}` } : {}
   },

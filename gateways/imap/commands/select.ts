@@ -129,6 +129,7 @@ export const close: Command = {
     args.end()
     const { mailbox: selected } = session
     session.selected = undefined
+    await selected.sync(true)
     if (!selected.readOnly) await expungeDeleted(session, selected, selected.uids)
     return {}
   },

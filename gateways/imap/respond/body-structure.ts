@@ -29,7 +29,7 @@ export function bodyStructure(part: MimePart, slice: Slice, extensible: boolean)
   const type = written.value.toLowerCase() === part.type ? written.value : part.type
   const slash = type.indexOf('/')
   const subtype = type.slice(slash + 1)
-  const parameters = written.value.toLowerCase() === part.type ? written.parameters : defaultParameters(part)
+  const parameters = parametersOf(part, written)
   const disposition = structured(fields.get('content-disposition'))
   const extension = [
     disposition.value === '' ? 'NIL' : `(${string(disposition.value)} ${parameterList(disposition.parameters)})`,
@@ -63,8 +63,12 @@ export function bodyStructure(part: MimePart, slice: Slice, extensible: boolean)
 /** A multipart without parts must still show one (the grammar has `1*body`). */
 const emptyPart = () => '("text" "plain" NIL NIL NIL "7bit" 0 0)'
 
-const defaultParameters = (part: MimePart): readonly (readonly [string, string])[] =>
-  part.type === 'text/plain' ? [['charset', 'us-ascii']] : []
+/** Text without a charset is in US-ASCII (RFC 2046 §4.1.2), and is said to be. */
+function parametersOf(part: MimePart, { value, parameters }: Written): Written['parameters'] {
+  const own = value.toLowerCase() === part.type ? parameters : []
+  const named = own.some(([name]) => /^charset\*?/i.test(name))
+  return part.type.startsWith('text/') && !named ? [...own, ['charset', 'us-ascii']] : own
+}
 
 function read(header: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
@@ -122,7 +126,5 @@ function languages(value: string | undefined): string {
     .split(',')
     .map((tag) => tag.trim())
     .filter((tag) => tag !== '')
-  const [only] = tags
-  if (only === undefined) return 'NIL'
-  return tags.length === 1 ? string(only) : `(${tags.map(string).join(' ')})`
+  return tags.length === 0 ? 'NIL' : `(${tags.map(string).join(' ')})`
 }

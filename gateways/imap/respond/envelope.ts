@@ -2,7 +2,7 @@
 import { readRawAddressList } from '../../../domain/mail/address.ts'
 import { eachField, unfold } from '../../../domain/mail/header.ts'
 import type { MailAddress } from '../../../domain/mail/structure.ts'
-import { nstring } from './strings.ts'
+import { nstring, string } from './strings.ts'
 
 const WANTED = new Set([
   'date',
@@ -66,11 +66,10 @@ function addresses(value: string | undefined): string {
   return parts.length === 0 ? 'NIL' : `(${parts.join('')})`
 }
 
+/** What is no address has its text as the name, and nothing where the address would be. */
 function one({ name, address }: MailAddress): string {
   const at = address.lastIndexOf('@')
-  // Without a domain: what cannot be an address still has to be one in four parts.
-  const mailbox = at === -1 ? address || (name ?? '') : address.slice(0, at)
+  const mailbox = at === -1 ? address : address.slice(0, at)
   const host = at === -1 ? '' : address.slice(at + 1)
-  const shown = address === '' ? undefined : name
-  return `(${nstring(shown === '' ? undefined : shown)} NIL ${nstring(mailbox)} ${nstring(host)})`
+  return `(${nstring(name === '' ? undefined : name)} NIL ${string(mailbox)} ${string(host)})`
 }

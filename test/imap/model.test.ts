@@ -1,0 +1,175 @@
+// Two clients do what comes to mind; whatever they are told must add up to what the mailbox is.
+import assert from 'node:assert/strict'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { ImapClient, type Reply } from '../support/imap-client.ts'
+import { MailAccess, PASSWORD } from '../support/mail-access.ts'
+
+let access: MailAccess
+before(async () => {
+  access = await MailAccess.start()
+})
+after(() => access.close())
+
+/** A small generator with a seed, so that a failure can be run again. */
+function generator(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** What a folder holds by RFC 9051: UIDs with their flags. */
+type Folder = Map<number, Set<string>>
+
+/** What one client has been told: UID (0 for one it has not asked for yet) and flags by sequence number. */
+class View {
+  readonly client: ImapClient
+  known: { uid: number; flags: string }[] = []
+  constructor(client: ImapClient) {
+    this.client = client
+  }
+
+  async run(command: string, ...literals: readonly string[]): Promise<Reply> {
+    const reply = await this.client.send(command, ...literals)
+    this.hear(reply.lines)
+    return reply
+  }
+
+  hear(lines: readonly string[]): void {
+    for (const line of lines) {
+      const exists = /^\* (\d+) EXISTS/.exec(line)
+      const expunged = /^\* (\d+) EXPUNGE/.exec(line)
+      const fetched = /^\* (\d+) FETCH \((.*)\)$/s.exec(line)
+      if (exists) {
+        assert.ok(Number(exists[1]) >= this.known.length, 'EXISTS never shrinks a mailbox')
+        while (this.known.length < Number(exists[1])) this.known.push({ uid: 0, flags: '' })
+      } else if (expunged) {
+        assert.ok(Number(expunged[1]) <= this.known.length, 'only what exists is expunged')
+        this.known.splice(Number(expunged[1]) - 1, 1)
+      } else if (fetched) {
+        const entry = this.known[Number(fetched[1]) - 1]
+        assert.ok(entry, `FETCH of a message that does not exist: ${line}`)
+        const uid = /UID (\d+)/.exec(fetched[2] ?? '')?.[1]
+        const flags = /FLAGS \(([^)]*)\)/.exec(fetched[2] ?? '')?.[1]
+        if (uid) {
+          assert.ok(entry.uid === 0 || entry.uid === Number(uid), 'a sequence number keeps its UID')
+          entry.uid = Number(uid)
+        }
+        if (flags !== undefined) entry.flags = spell(flags.split(' '))
+      }
+    }
+  }
+}
+
+const spell = (flags: Iterable<string>): string =>
+  [...flags]
+    .map((flag) => flag.toLowerCase())
+    .filter((flag) => flag !== '')
+    .sort()
+    .join(' ')
+
+const FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', 'Work', '$Forwarded']
+
+async function play(t: TestContext, seed: number, steps: number): Promise<void> {
+  const random = generator(seed)
+  const name = await access.person()
+  const port = await access.imap(t)
+  const views = await Promise.all([0, 1].map(async () => new View(await ImapClient.signedIn(port, name, PASSWORD))))
+  const inbox: Folder = new Map()
+  let archived = 0
+  for (const view of views) view.hear((await view.client.ok('SELECT INBOX')).lines)
+  const learn = async (view: View) => {
+    await view.run('NOOP')
+    await view.run('FETCH 1:* (UID FLAGS)')
+  }
+  const check = (view: View) => {
+    const told = view.known.map(({ uid, flags }) => [uid, flags])
+    const is = [...inbox].sort(([a], [b]) => a - b).map(([uid, flags]) => [uid, spell(flags)])
+    assert.deepEqual(told, is, `seed ${seed}`)
+  }
+  for (let step = 0; step < steps; step++) {
+    const view = views[random(2)] as View
+    const here = [...inbox.keys()].sort((a, b) => a - b)
+    const some = here.filter(() => random(3) === 0)
+    const set = some.join(',')
+    switch (random(8)) {
+      case 0:
+      case 1: {
+        const flags = FLAGS.filter(() => random(4) === 0)
+        const { text } = await view.run(
+          `APPEND INBOX (${flags.join(' ')}) {}`,
+          `Subject: ${step}\r\n\r\nbody ${step}\r\n`,
+        )
+        const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)?.[1])
+        assert.ok(uid > Math.max(0, ...here), 'UIDs ascend')
+        inbox.set(uid, new Set(flags))
+        break
+      }
+      case 2:
+      case 3: {
+        if (some.length === 0) break
+        const flags = FLAGS.filter(() => random(3) === 0)
+        const sign = ['+', '-', ''][random(3)] ?? ''
+        const silent = random(2) === 0 ? '.SILENT' : ''
+        const { status } = await view.run(`UID STORE ${set} ${sign}FLAGS${silent} (${flags.join(' ')})`)
+        assert.equal(status, 'OK')
+        for (const uid of some) {
+          const own = inbox.get(uid) as Set<string>
+          if (sign === '') inbox.set(uid, new Set(flags))
+          else for (const flag of flags) sign === '+' ? own.add(flag) : own.delete(flag)
+        }
+        // A client that asked for silence knows what it did.
+        if (silent !== '') await view.run(`UID FETCH ${set} FLAGS`)
+        break
+      }
+      case 4: {
+        assert.equal((await view.run('EXPUNGE')).status, 'OK')
+        for (const [uid, flags] of inbox) if (flags.has('\\Deleted')) inbox.delete(uid)
+        break
+      }
+      case 5: {
+        if (some.length === 0) break
+        const { lines } = await view.run(`UID MOVE ${set} Archive`)
+        assert.ok(lines.some((line) => line.includes('COPYUID')))
+        for (const uid of some) inbox.delete(uid)
+        archived += some.length
+        break
+      }
+      case 6: {
+        if (some.length === 0) break
+        const { text } = await view.run(`UID COPY ${set} INBOX`)
+        const copied = /COPYUID \d+ (\S+) (\S+)\]/.exec(text)
+        const from = numbers(copied?.[1] ?? '')
+        const to = numbers(copied?.[2] ?? '')
+        assert.deepEqual(from, some)
+        for (const [i, uid] of to.entries()) inbox.set(uid, new Set(inbox.get(from[i] as number)))
+        break
+      }
+      default:
+        await learn(view)
+        check(view)
+    }
+  }
+  for (const view of views) {
+    await learn(view)
+    check(view)
+  }
+  const { lines } = await (views[0] as View).client.ok('STATUS Archive (MESSAGES)')
+  assert.equal(lines[0], `* STATUS Archive (MESSAGES ${archived})`)
+  const { lines: status } = await (views[1] as View).client.ok('STATUS INBOX (MESSAGES UNSEEN DELETED)')
+  const unseen = [...inbox.values()].filter((flags) => !flags.has('\\Seen')).length
+  const deleted = [...inbox.values()].filter((flags) => flags.has('\\Deleted')).length
+  assert.equal(status[0], `* STATUS INBOX (MESSAGES ${inbox.size} UNSEEN ${unseen} DELETED ${deleted})`)
+  for (const view of views) view.client.close()
+}
+
+const numbers = (set: string): readonly number[] =>
+  set.split(',').flatMap((part) => {
+    const [from = 0, to = from] = part.split(':').map(Number)
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  })
+
+describe('two clients on one mailbox', () => {
+  for (const seed of [1, 2, 3, 4, 5, 6]) it(`are told what is so (seed ${seed})`, (t) => play(t, seed, 60))
+})

@@ -1,0 +1,141 @@
+// The embedded profile behind IMAP and POP3 listeners, with people who have passwords.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { changeAccount } from '../../commands/change-account.ts'
+import { contextOf } from '../../commands/context.ts'
+import { newId } from '../../commands/identity.ts'
+import { openAccount } from '../../commands/open-account.ts'
+import { receiveMail } from '../../commands/receive-mail.ts'
+import { readMail } from '../../domain/mail/read.ts'
+import { DEFAULT_IMAP_LIMITS, type ImapLimits } from '../../gateways/imap/limits.ts'
+import { listenImap } from '../../gateways/imap/server.ts'
+import { listenPop3 } from '../../gateways/pop3/server.ts'
+import { DEFAULT_POP3_LIMITS, type Pop3Limits, type Sharing } from '../../gateways/pop3/services.ts'
+import { loadConfig } from '../../infra/config.ts'
+import { type Everpost, openEmbedded } from '../../infra/embedded.ts'
+import { loadTls, type TlsPair } from '../../infra/tls.ts'
+import { HASH, PASSWORD } from '../smtp/listener.ts'
+
+export { PASSWORD }
+
+export class MailAccess {
+  readonly everpost: Everpost
+  readonly tls: TlsPair
+  readonly ids = new Map<string, string>()
+  readonly logged: string[] = []
+
+  private constructor(everpost: Everpost, tls: TlsPair) {
+    this.everpost = everpost
+    this.tls = tls
+  }
+
+  /** To be closed at the end. */
+  static async start(): Promise<MailAccess> {
+    const data = mkdtempSync(join(tmpdir(), 'everpost-access-'))
+    const config = loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data)
+    const everpost = await openEmbedded(config)
+    return new MailAccess(everpost, await loadTls(config, data))
+  }
+
+  async close(): Promise<void> {
+    await this.everpost.close()
+    rmSync(this.everpost.config.data, { recursive: true, force: true })
+  }
+
+  /** Opens an account whose password is `PASSWORD`; answers the name before the @. */
+  async person(): Promise<string> {
+    const { everpost } = this
+    const name = `p${this.ids.size + 1}`
+    const opened = await openAccount(everpost.services, contextOf('test', 'cli'), { address: `${name}@example.test` })
+    if (!opened.ok) throw new Error(opened.refusal.message)
+    this.ids.set(name, opened.accountId)
+    const change = { type: 'ChangePassword' as const, hash: HASH }
+    await changeAccount(everpost.journal, contextOf('test', 'cli'), opened.accountId, change)
+    await this.settle()
+    return name
+  }
+
+  get services() {
+    const { everpost, logged } = this
+    const { projectors } = everpost
+    return {
+      journal: everpost.journal,
+      source: everpost.journal,
+      blobs: everpost.blobs,
+      directory: projectors.directory,
+      snapshots: projectors.mailbox,
+      mailbox: projectors.mailbox,
+      waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
+      onApplied: (...args: Parameters<typeof projectors.onApplied>) => projectors.onApplied(...args),
+      now: Date.now,
+      log: (event: string, facts: object) => void logged.push(`${event} ${JSON.stringify(facts)}`),
+      count: () => undefined,
+    }
+  }
+
+  /** The port of an IMAP listener of its own. */
+  async imap(
+    t: TestContext,
+    options: {
+      readonly limits?: Partial<ImapLimits>
+      readonly insecureAuth?: boolean
+      readonly implicitTls?: boolean
+    } = {},
+  ): Promise<number> {
+    const listener = await listenImap(this.services, {
+      host: '127.0.0.1',
+      port: 0,
+      hostname: 'mail.example.test',
+      implicitTls: options.implicitTls ?? false,
+      tls: this.tls,
+      insecureAuth: options.insecureAuth ?? true,
+      limits: { ...DEFAULT_IMAP_LIMITS, ...options.limits },
+    })
+    t.after(() => listener.close())
+    return listener.port
+  }
+
+  async pop3(
+    t: TestContext,
+    options: {
+      readonly limits?: Partial<Pop3Limits>
+      readonly insecureAuth?: boolean
+      readonly sharing?: Sharing
+    } = {},
+  ): Promise<number> {
+    const listener = await listenPop3(this.services, {
+      host: '127.0.0.1',
+      port: 0,
+      hostname: 'mail.example.test',
+      implicitTls: false,
+      tls: this.tls,
+      insecureAuth: options.insecureAuth ?? true,
+      sharing: options.sharing ?? 'shared',
+      limits: { ...DEFAULT_POP3_LIMITS, ...options.limits },
+      locks: new Set(),
+    })
+    t.after(() => listener.close())
+    return listener.port
+  }
+
+  /** Delivers a message as SMTP would; resolves when it is on the log. */
+  async deliver(name: string, raw: string | Uint8Array): Promise<void> {
+    const { everpost } = this
+    const bytes = typeof raw === 'string' ? Buffer.from(raw) : raw
+    const accountId = this.ids.get(name) ?? ''
+    const intakeId = newId()
+    await receiveMail(everpost.journal, contextOf('smtp', 'smtp', { commandId: intakeId }), {
+      intakeId,
+      mailFrom: 'sender@elsewhere.test',
+      recipients: [{ accountId, address: `${name}@example.test` }],
+      blob: await everpost.blobs.put(bytes),
+      mail: readMail(bytes),
+    })
+  }
+
+  settle(): Promise<void> {
+    return this.everpost.services.settle()
+  }
+}
