@@ -138,6 +138,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       search: (account, query, options) => search.search(account, query, options),
       settle,
       forgetKey,
+      mailHost: `mail.${config.domain}`,
       now: Date.now,
     }
     const rules: RulesPorts = {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { Delivery } from '../gateways/delivery/delivery.ts'
 import { Destinations } from '../gateways/delivery/destinations.ts'
+import { DomainSigner } from '../gateways/delivery/dkim.ts'
 import { OPPORTUNISTIC } from '../gateways/delivery/tls-policy.ts'
 import { MailWays } from '../gateways/delivery/ways.ts'
 import { CheckpointFiles } from './adapters/checkpoints/files.ts'
@@ -21,6 +22,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     policies: OPPORTUNISTIC,
   })
   const queue = new MemoryQueue()
+  const signer = new DomainSigner({ journal, keyring: everpost.keyring })
   const delivery = Delivery.start({
     journal,
     source: journal,
@@ -31,6 +33,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
     destinations: new Destinations(ways, settings),
     schedule: scheduleOf(settings),
+    sign: (mailFrom, head, message) => signer.sign(mailFrom, head, message),
     host,
     domain: config.domain,
     now: Date.now,

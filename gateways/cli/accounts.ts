@@ -1,8 +1,8 @@
-// everpost account …, domain …, token …: who has a mailbox here and how they sign in.
+// everpost account …, token …: who has a mailbox here and how they sign in.
 import { changeAccount, eraseAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { newId } from '../../commands/identity.ts'
-import { addAddress, addDomain, claimedBy, openAccount } from '../../commands/open-account.ts'
+import { addAddress, claimedBy, openAccount } from '../../commands/open-account.ts'
 import { hashPassword, newSecret, passwordProblem } from '../../commands/passwords.ts'
 import type { AccountCommand, AccountRole } from '../../domain/account/account.ts'
 import type { AccountId } from '../../domain/log.ts'
@@ -159,24 +159,6 @@ async function unfinishedErasure(services: CliServices, text: string) {
   const id = address && (await claimedBy(services, address))
   const account = id ? await services.directory.account(id) : undefined
   return id && address && account?.erased ? { id, address } : undefined
-}
-
-export async function domainAdd(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
-  const { values, positionals } = parse(argv, JSON_OPTION)
-  const [name = ''] = words(positionals, ['NAME'])
-  const added = await addDomain(services, context(services), name)
-  if (!added.ok) throw new CliRefusal(added.refusal.message)
-  await services.settle()
-  if (values.json) return printJson(io, { domain: added.domain, added: added.added })
-  io.out(added.added ? `Mail for ${added.domain} is taken now.\n` : `Mail for ${added.domain} was taken already.\n`)
-}
-
-export async function domainList(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
-  const { values, positionals } = parse(argv, JSON_OPTION)
-  words(positionals, [])
-  const domains = await services.directory.domains()
-  if (values.json) return printJson(io, domains)
-  for (const domain of domains) io.out(`${domain}\n`)
 }
 
 export async function tokenCreate(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {

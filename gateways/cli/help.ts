@@ -39,8 +39,17 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
   },
   'domain add': {
     usage: 'domain add NAME',
-    what: 'Takes mail for a domain.',
+    what: 'Takes mail for a domain, makes its signing keys and prints the DNS records to publish.',
     example: 'everpost domain add example.org',
+  },
+  'domain records': {
+    usage: 'domain records NAME',
+    what: 'Prints the DNS records that a domain should publish: MX, SPF, DKIM, DMARC, MTA-STS, TLS-RPT.',
+  },
+  'domain dkim': {
+    usage: 'domain dkim NAME [--rotate]',
+    what: 'Lists the signing keys of a domain, making what is missing; --rotate makes new ones and retires the others.',
+    example: 'everpost domain dkim example.org --rotate',
   },
   'domain list': { usage: 'domain list', what: 'Lists the domains that mail is taken for.' },
   'token create': {

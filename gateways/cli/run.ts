@@ -8,14 +8,13 @@ import {
   accountList,
   accountPassword,
   accountQuota,
-  domainAdd,
-  domainList,
   tokenCreate,
   tokenList,
   tokenRevoke,
 } from './accounts.ts'
 import { auditAt, auditHistory } from './audit.ts'
 import { auditExport, auditKey, auditProve, auditVerify, verifyFile } from './audit-proofs.ts'
+import { domainAdd, domainDkim, domainList, domainRecords } from './domains.ts'
 import { helpText } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
@@ -35,6 +34,8 @@ const RUN: Readonly<Record<string, Verb>> = {
   'account erase': accountErase,
   'domain add': domainAdd,
   'domain list': domainList,
+  'domain records': domainRecords,
+  'domain dkim': domainDkim,
   'token create': tokenCreate,
   'token list': tokenList,
   'token revoke': tokenRevoke,

@@ -73,6 +73,8 @@ export interface CliServices {
   readonly settle: () => Promise<void>
   /** Drops an erased account's key from every thread. */
   readonly forgetKey: (account: AccountId) => void
+  /** The name of this mail server, as others know it. */
+  readonly mailHost: string
   readonly now: () => number
 }
 

@@ -30,8 +30,12 @@ export interface DeliveryDependencies extends NoticePorts {
   readonly checkpoints: CheckpointStore
   readonly destinations: Destinations
   readonly schedule: RetrySchedule
-  /** Signature fields to put before the message, each with CRLF; '' for none. */
-  readonly sign?: (from: string, message: Buffer | (() => AsyncIterable<Uint8Array>)) => Promise<string>
+  /** Signature fields to put before the message, each with CRLF; '' for none. `head` begins with the whole header block. */
+  readonly sign?: (
+    mailFrom: string,
+    head: Buffer,
+    message: Buffer | (() => AsyncIterable<Uint8Array>),
+  ) => Promise<string>
   /** When the account may send next, epoch milliseconds; in the past: now. For accounts that are slowed. */
   readonly notBefore?: (accountId: string) => Promise<number>
   /** Epoch milliseconds. */
@@ -264,7 +268,7 @@ export class Delivery {
     const pieces = () => blobs.stream(blob)
     const head = asBuffer(raw ?? (await blobs.read(blob, 0, Math.min(blob.size, 64 * 1024))))
     const headerEnd = head.indexOf('\r\n\r\n')
-    const signature = Buffer.from((await sign?.(mailFrom, raw ?? pieces)) ?? '')
+    const signature = Buffer.from((await sign?.(mailFrom, head, raw ?? pieces)) ?? '')
     return {
       mailFrom,
       recipients,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const NOT_BENCHES = new Set(['run', 'support'])
+const NOT_BENCHES = new Set(['run', 'support', 'outbound-support'])
 const names = readdirSync(import.meta.dirname)
   .flatMap((file) => /^([a-z-]+)\.ts$/.exec(file)?.[1] ?? [])
   .filter(
