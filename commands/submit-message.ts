@@ -21,6 +21,7 @@ import { derivedId } from './identity.ts'
 import { folderIdFor } from './open-account.ts'
 import type { Journal } from './ports/journal.ts'
 import { NoDataKey } from './ports/keyring.ts'
+import type { SendingGuard } from './ports/sending-guard.ts'
 import type { Directory } from './ports/views.ts'
 import { appendsOf } from './receive-mail.ts'
 
@@ -29,6 +30,8 @@ const ATTEMPTS = 10
 export interface SubmissionPorts {
   readonly journal: Journal
   readonly directory: Directory
+  /** Sending limits; none when absent. */
+  readonly guard?: SendingGuard | undefined
 }
 
 export interface MessageToSubmit {
@@ -38,6 +41,8 @@ export interface MessageToSubmit {
   readonly recipients: readonly (string | RecipientToSubmit)[]
   readonly envelope?: EnvelopeOptions
   readonly blob: BlobRef
+  /** Resolves once the blob is durable; absent when it is already. */
+  readonly stored?: Promise<void>
   readonly mail: MailContent
   /** Epoch milliseconds; the past sends now. */
   readonly sendAt?: number
@@ -53,7 +58,7 @@ export type RecipientToSubmit = Pick<SubmissionRecipient, 'address' | 'notify' |
 
 export type SubmitOutcome = Outcome<
   { readonly submissionId: string; readonly messageId: string; readonly revision: Revision },
-  SubmissionRefusal['code'] | 'bad-address'
+  SubmissionRefusal['code'] | 'bad-address' | 'sending-limit'
 >
 
 export async function submitMessage(
@@ -84,26 +89,36 @@ export async function submitMessage(
     noSubmission,
   )
   if ('refused' in decision) return { ok: false, refusal: decision.refused }
+  // A retry of what is there already is no second message.
+  if (ports.guard && (await ports.journal.lastRevision(submissionStream(submissionId))) === undefined) {
+    const addresses = resolved.recipients.map(({ address }) => address)
+    const refusal = await ports.guard.admit(input.accountId, input.mailFrom, addresses, context.at)
+    if (refusal) return { ok: false, refusal }
+  }
   const events = sentCopy(input, messageId, context.at)
-  const [, mailbox] = await ports.journal.appendAll([
-    {
-      stream: submissionStream(submissionId),
-      expected: 'no-stream',
-      events: toNewEvents(decision.events, input.accountId, {
-        ...context,
-        commandId: `${context.commandId}/submission`,
-      }),
-    },
-    ...(events.length > 0
-      ? [
-          {
-            stream: mailboxStream(input.accountId),
-            expected: 'any' as const,
-            events: toNewEvents(events, input.accountId, context),
-          },
-        ]
-      : []),
-  ])
+  const after = input.stored ? { after: [{ ref: input.blob, durable: input.stored }] } : {}
+  const [, mailbox] = await ports.journal.appendAll(
+    [
+      {
+        stream: submissionStream(submissionId),
+        expected: 'no-stream',
+        events: toNewEvents(decision.events, input.accountId, {
+          ...context,
+          commandId: `${context.commandId}/submission`,
+        }),
+      },
+      ...(events.length > 0
+        ? [
+            {
+              stream: mailboxStream(input.accountId),
+              expected: 'any' as const,
+              events: toNewEvents(events, input.accountId, context),
+            },
+          ]
+        : []),
+    ],
+    after,
+  )
   if ((input.sendAt ?? 0) <= context.at) await deliverLocally(ports.journal, submissionId, input.mail)
   const revision = mailbox?.ok ? mailbox.revision : await ports.journal.lastRevision(mailboxStream(input.accountId))
   return { ok: true, submissionId, messageId, revision: revision ?? 0n }

@@ -74,6 +74,21 @@ function nameServers(value: unknown): readonly NameServer[] {
   })
 }
 
+export const sendingLimitsOf = (settings: DeliverySettings) => ({
+  account: {
+    messagesPerHour: settings.accountMessagesPerHour,
+    recipientsPerHour: settings.accountRecipientsPerHour,
+    messagesPerDay: settings.accountMessagesPerDay,
+    recipientsPerDay: settings.accountRecipientsPerDay,
+  },
+  domain: {
+    messagesPerHour: settings.domainMessagesPerHour,
+    recipientsPerHour: settings.domainRecipientsPerHour,
+    messagesPerDay: settings.domainMessagesPerDay,
+    recipientsPerDay: settings.domainRecipientsPerDay,
+  },
+})
+
 export const DELIVERY_KEYS = ['smarthost', 'routes', ...Object.keys(AMOUNTS)]
 
 export function deliverySettings(file: Record<string, unknown>, env: Env): DeliverySettings {

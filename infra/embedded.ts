@@ -5,6 +5,7 @@ import type { RulesPorts } from '../commands/deliver-by-rules.ts'
 import { RuleBook } from '../commands/filter-rules.ts'
 import { addDomain } from '../commands/open-account.ts'
 import type { CliServices } from '../gateways/cli/services.ts'
+import { AccountSendingGuard } from '../gateways/limits/sending-guard.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
 import { PackfileBlobStore } from './adapters/blobs/packfile.ts'
 import { MemoryCache } from './adapters/cache/memory.ts'
@@ -19,7 +20,8 @@ import { Audit } from './audit/audit.ts'
 import { reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
-import { nameServersOf } from './delivery-settings.ts'
+import { nameServersOf, sendingLimitsOf } from './delivery-settings.ts'
+import { logLine } from './log-line.ts'
 import { Projectors } from './projector/projectors.ts'
 import { throttled } from './throttle.ts'
 import { travel } from './time-travel/time-travel.ts'
@@ -35,6 +37,7 @@ export interface Everpost {
   readonly audit: Audit
   readonly cache: MemoryCache
   readonly resolver: DnsResolver
+  readonly guard: AccountSendingGuard
   readonly sourceConfig: SourceConfig
   readonly services: CliServices
   /** What filter rules need when mail is delivered. */
@@ -98,6 +101,13 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     const cache = new MemoryCache()
     const resolver = new DnsResolver({ servers: nameServersOf(config.dns), validating: config.dns.validating })
     opened.push(resolver)
+    const guard = new AccountSendingGuard({
+      journal,
+      directory: projectors.directory,
+      submissions: projectors.submissions,
+      limits: sendingLimitsOf(config.delivery),
+      log: logLine,
+    })
     const settle = async () => {
       const head = await events.head()
       if (head !== undefined) await projectors.waitForPosition(head, { timeoutMs: 60_000 })
@@ -162,6 +172,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       audit,
       cache,
       resolver,
+      guard,
       sourceConfig,
       services,
       rules,

@@ -36,6 +36,8 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     sign: (mailFrom, head, message) => signer.sign(mailFrom, head, message),
     host,
     domain: config.domain,
+    notBefore: (account) => everpost.guard.notBefore(account, Date.now()),
+    settled: (account, delivered, bounced) => everpost.guard.settled(account, delivered, bounced, Date.now()),
     now: Date.now,
     log: logLine,
     count: counters.count,

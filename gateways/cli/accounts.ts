@@ -49,7 +49,7 @@ export async function accountList(services: CliServices, argv: readonly string[]
   if (values.json) {
     return printJson(
       io,
-      accounts.map(({ id, address, name, role, quota, holds, messages, bytes, addresses }) => ({
+      accounts.map(({ id, address, name, role, quota, holds, messages, bytes, addresses, slowed }) => ({
         id,
         address,
         name,
@@ -59,20 +59,22 @@ export async function accountList(services: CliServices, argv: readonly string[]
         messages,
         bytes,
         addresses: addresses.map((entry) => entry.address),
+        slowed: (slowed?.until ?? 0) > services.now() ? slowed : null,
       })),
     )
   }
   if (accounts.length === 0) return io.out('No accounts yet: everpost account add ADDRESS\n')
   printTable(
     io,
-    ['ADDRESS', 'NAME', 'ROLE', 'MESSAGES', 'SIZE', 'HOLDS'],
-    accounts.map(({ address, name, role, messages, bytes, holds }) => [
+    ['ADDRESS', 'NAME', 'ROLE', 'MESSAGES', 'SIZE', 'HOLDS', 'SENDING'],
+    accounts.map(({ address, name, role, messages, bytes, holds, slowed }) => [
       address,
       name,
       role,
       `${messages}`,
       size(bytes),
       holds.join(' '),
+      slowed && slowed.until > services.now() ? `slowed: ${slowed.detail}` : '',
     ]),
   )
 }
@@ -150,6 +152,15 @@ export async function accountErase(services: CliServices, argv: readonly string[
   await services.settle()
   if (values.json) return printJson(io, { id: account.id, erased: true })
   io.out(`${account.address} is erased.\n`)
+}
+
+export async function accountResume(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
+  const { values, positionals } = parse(argv, JSON_OPTION)
+  const [address = ''] = words(positionals, ['ADDRESS'])
+  const account = await accountNamed(services, address)
+  await change(services, account.id, { type: 'ResumeSending' })
+  if (values.json) return printJson(io, { id: account.id, address: account.address })
+  io.out(`${account.address} sends freely again.\n`)
 }
 
 /** An account that is erased but whose key is still there: a crash came in between, and the same call again must finish. */

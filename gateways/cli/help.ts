@@ -33,6 +33,10 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
     usage: 'account hold ADDRESS --reason TEXT | --release ID',
     what: 'Places or releases a legal hold: nothing can be erased while it lasts.',
   },
+  'account resume': {
+    usage: 'account resume ADDRESS',
+    what: 'Lets an account send freely again that was slowed because it looked taken over.',
+  },
   'account erase': {
     usage: 'account erase ADDRESS --yes',
     what: 'Destroys the key of an account: unreadable for ever, backups too.',

@@ -38,6 +38,8 @@ export interface DeliveryDependencies extends NoticePorts {
   ) => Promise<string>
   /** When the account may send next, epoch milliseconds; in the past: now. For accounts that are slowed. */
   readonly notBefore?: (accountId: string) => Promise<number>
+  /** Told how attempts of an account ended for good. */
+  readonly settled?: (accountId: string, delivered: number, bounced: number) => Promise<void>
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
@@ -295,8 +297,12 @@ export class Delivery {
   ): Promise<void> {
     const { count } = this.#deps
     const commands = (state: Submission) => recipients.flatMap((each) => this.#verdict(work, state, each, outcome))
-    for (const { type } of commands(work.state)) count(COUNTED[type as keyof typeof COUNTED] ?? 'delivery_other')
+    const types = commands(work.state).map(({ type }) => type)
+    for (const type of types) count(COUNTED[type as keyof typeof COUNTED] ?? 'delivery_other')
     await work.change(commands, (after) => noticesOf(this.#deps, after, this.#times()))
+    const of = (wanted: string) => types.filter((type) => type === wanted).length
+    const [delivered, bounced] = [of('RecordDelivery'), of('RecordBounce')]
+    if (delivered + bounced > 0) await this.#deps.settled?.(work.owner, delivered, bounced)
   }
 
   #verdict(

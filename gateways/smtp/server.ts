@@ -7,6 +7,7 @@ import type { Delivered, MailToDeliver } from '../../commands/deliver-by-rules.t
 import { newCommandId, newId } from '../../commands/identity.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
+import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
 import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
 import { type IncomingMail, receiveMail } from '../../commands/receive-mail.ts'
 import { rejectMail } from '../../commands/reject-mail.ts'
@@ -16,6 +17,7 @@ import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
 import { answer, answerFor } from './answers.ts'
 import './enhanced-codes.ts'
 import { IntakeRefusal, takeMessage } from './message-intake.ts'
+import { envelopeOptions, recipientOptions } from './submission-envelope.ts'
 import { dateTime, hasField, receivedField, returnPathField } from './trace.ts'
 
 export interface SmtpDependencies {
@@ -23,6 +25,8 @@ export interface SmtpDependencies {
   readonly blobs: MessageBlobs
   readonly directory: Directory
   readonly snapshots: MailboxSnapshots
+  /** Sending limits; none when absent. */
+  readonly guard?: SendingGuard
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
@@ -81,6 +85,8 @@ export interface SmtpListener {
 interface Recipient {
   readonly accountId?: string
   readonly address: string
+  /** As RCPT TO gave it, with its parameters. */
+  readonly given?: object
 }
 
 export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings): Promise<SmtpListener> {
@@ -100,8 +106,9 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
     secure: settings.implicitTls,
     ...(settings.tls ?? {}),
     hideENHANCEDSTATUSCODES: false,
-    // Delivery reports on request are not made: announcing DSN would promise them.
-    hideDSN: true,
+    // Reports on request (RFC 3461) are for our own people's mail.
+    hideDSN: kind === 'mx',
+    hideREQUIRETLS: kind === 'mx',
     hideSTARTTLS: settings.implicitTls || !settings.tls,
     authOptional: kind === 'mx',
     disabledCommands: kind === 'mx' ? ['AUTH'] : [],
@@ -167,7 +174,10 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
     onData(stream, session, callback) {
       const timer = setTimeout(() => stream.destroy(answer(421, '4.4.2 The message took too long')), limits.dataMs)
       const recipients = found.get(session) ?? new Map<string, Recipient>()
-      const chosen = session.envelope.rcptTo.flatMap(({ address }) => recipients.get(address) ?? [])
+      const chosen = session.envelope.rcptTo.flatMap((given) => {
+        const recipient = recipients.get(given.address)
+        return recipient ? { ...recipient, given } : []
+      })
       take(deps, settings, session, chosen, stream)
         .then(
           (queueId) => {
@@ -250,18 +260,22 @@ async function take(
     if (outcome.delivered) return queueId
     return onRecord(deps, queueId, at, new IntakeRefusal(550, refusalText(outcome.reason)))
   }
-  await stored
   const account = accountOf(session)
   if (!account) throw answer(530, '5.7.0 Sign in first')
   const context = contextOf(account.id, 'submission', { commandId: newCommandId(), at, client })
   const outcome = await submitMessage(deps, context, {
     accountId: account.id,
     mailFrom,
-    recipients: recipients.map(({ address }) => address),
+    recipients: recipients.map(({ address, given }) => recipientOptions(given ?? {}, address)),
+    envelope: envelopeOptions(session.envelope),
     blob,
+    stored,
     mail,
   })
-  if (!outcome.ok) throw Object.assign(answer(554, `5.6.0 ${outcome.refusal.message}`))
+  if (!outcome.ok) {
+    const { code, message } = outcome.refusal
+    throw code === 'sending-limit' ? answer(450, `4.7.1 ${message}`) : answer(554, `5.6.0 ${message}`)
+  }
   return outcome.submissionId
 }
 

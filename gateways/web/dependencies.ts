@@ -1,6 +1,7 @@
 // What the web gateways need of the rest: whoever starts them hands over one object.
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
+import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
 import type { AccountId, Position, Revision } from '../../domain/log.ts'
 import type { Cache } from '../../projections/ports/cache.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
@@ -18,6 +19,8 @@ export interface WebConfig {
   readonly maxUploadBytes?: number
   /** Session cookies only over TLS. */
   readonly secureCookies?: boolean
+  /** Seconds that mail sent by GraphQL waits by default, so that it can be taken back; 0 when absent. */
+  readonly undoSendSeconds?: number
   /** Trust X-Forwarded-For and -Proto of a proxy in front. */
   readonly trustProxy?: boolean
 }
@@ -57,6 +60,8 @@ export interface WebDependencies {
   readonly journal: Journal
   readonly source: Pick<EventSource, 'readStream' | 'readPositions' | 'head'>
   readonly blobs: MessageBlobs
+  /** Sending limits; none when absent. */
+  readonly guard?: SendingGuard
   /** 32 bytes each, the same after every start: they sign sessions, and links to bodies and uploads. */
   readonly secrets: { readonly sessionKey: Uint8Array; readonly linkKey: Uint8Array }
   readonly views: Omit<ViewQueries, 'mailbox'> & { readonly mailbox: CountingMailboxQueries }

@@ -44,6 +44,8 @@ export interface SentMessage {
   readonly messageId: string
   readonly submissionId: string
   readonly revision: Revision
+  /** When it leaves, epoch milliseconds: until then it can be taken back. */
+  readonly sendAt: number
 }
 
 /** Attachments of one message together: what travels through most of the world's mail servers. */
@@ -153,7 +155,7 @@ export class Outgoing {
   ): Promise<SentMessage> {
     const { sendAt, inReplyTo, forwardOf, draftId } = about
     const outcome = await submitMessage(
-      { journal: this.#deps.journal, directory: this.#deps.views.directory },
+      { journal: this.#deps.journal, directory: this.#deps.views.directory, guard: this.#deps.guard },
       context,
       {
         accountId: account.id,
@@ -166,8 +168,11 @@ export class Outgoing {
         ...(draftId === undefined ? {} : { draftId }),
       },
     )
-    if (!outcome.ok) throw new ProblemError(422, outcome.refusal.code, outcome.refusal.message)
-    return outcome
+    if (!outcome.ok) {
+      const { code, message } = outcome.refusal
+      throw new ProblemError(code === 'sending-limit' ? 429 : 422, code, message)
+    }
+    return { ...outcome, sendAt: sendAt ?? context.at }
   }
 
   async #compose(

@@ -201,9 +201,31 @@ describe('accounts', () => {
 
 describe('domains', () => {
   it('are added once and listed', async (t) => {
-    const { ok, json } = await open(t)
-    assert.deepEqual(await json('domain', 'add', 'Example.ORG'), { domain: 'example.org', added: true })
+    const { ok, json, run } = await open(t)
+    const added = await json<{ domain: string; added: boolean; records: { name: string; value: string }[] }>(
+      'domain',
+      'add',
+      'Example.ORG',
+    )
+    assert.deepEqual([added.domain, added.added], ['example.org', true])
+    assert.ok(added.records.some(({ value }) => value.startsWith('v=DKIM1; k=rsa; p=')))
     assert.match(await ok('domain', 'add', 'example.org'), /was taken already/)
+    const said = await ok('domain', 'records', 'example.org')
+    for (const record of ['10 mail.', 'v=spf1 mx -all', 'v=DKIM1; k=ed25519; p=', 'v=DMARC1', 'v=TLSRPTv1', 'v=STSv1'])
+      assert.ok(said.includes(record), record)
+    assert.doesNotMatch(said, /PRIVATE/)
+    const rotated = await json<{ keys: { selector: string; retired: boolean }[] }>(
+      'domain',
+      'dkim',
+      'example.org',
+      '--rotate',
+    )
+    assert.deepEqual(
+      rotated.keys.map(({ retired }) => retired),
+      [true, true, false, false],
+    )
+    assert.match(await ok('domain', 'dkim', 'example.org'), /retired[\s\S]*signs/)
+    assert.equal((await run(['domain', 'records', 'elsewhere.test'])).code, 1)
     assert.deepEqual(await json('domain', 'list'), ['example.org', 'example.test'])
     assert.equal(await ok('domain', 'list'), 'example.org\nexample.test\n')
   })

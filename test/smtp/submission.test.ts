@@ -189,3 +189,33 @@ describe('submission', () => {
     await other.quit()
   })
 })
+
+describe('what reports a sender wants', () => {
+  it('is offered to our people, kept with the submission, and refused when it makes no sense', async (t) => {
+    const { port, journal, ids } = await startSmtp(t, { kind: 'submission' })
+    const client = await signedIn(port)
+    assert.match((await client.command('EHLO client.test')).text, /^DSN$/m)
+    await client.command('MAIL FROM:<ann@example.test> RET=HDRS ENVID=QQ+2B1')
+    const to = 'RCPT TO:<far@elsewhere.test>'
+    assert.equal((await client.command(`${to} NOTIFY=NEVER,DELAY`)).code, 501)
+    assert.equal((await client.command(`${to} NOTIFY=SUCCESS,DELAY ORCPT=rfc822;far+2Bx@elsewhere.test`)).code, 250)
+    assert.equal((await client.command('DATA')).code, 354)
+    const reply = await client.command(`${MESSAGE}.`)
+    assert.equal(reply.code, 250)
+    const id = reply.text.split(' ').at(-1) ?? ''
+    const [submitted] = await eventsOf(journal, submissionStream(id))
+    assert.ok(submitted && !isRedacted(submitted) && submitted.type === 'MessageSubmitted')
+    assert.equal(submitted.data.accountId, ids['ann'])
+    assert.deepEqual(submitted.data.envelope, { envelopeId: 'QQ+1', returns: 'headers' })
+    assert.deepEqual(submitted.data.recipients, [
+      { address: 'far@elsewhere.test', notify: ['success', 'delay'], originalRecipient: 'rfc822;far+x@elsewhere.test' },
+    ])
+    await client.quit()
+  })
+  it('is not offered to the world', async (t) => {
+    const { port } = await startSmtp(t)
+    const client = await SmtpClient.ready(port)
+    assert.doesNotMatch((await client.command('EHLO client.test')).text, /DSN/)
+    await client.quit()
+  })
+})

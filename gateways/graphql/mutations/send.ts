@@ -34,6 +34,10 @@ const SendMessageInput = builder.inputType('SendMessageInput', {
     }),
     forwardOf: t.id({ description: 'Message id (ours) that this forwards.' }),
     sendAt: t.field({ type: 'DateTime' }),
+    undoSeconds: t.int({
+      description:
+        'Without sendAt: seconds that the message waits on the server so that cancelSend can take it back; 0 sends at once. By default the setting undoSendSeconds.',
+    }),
     draftId: t.id({ description: 'The draft that this was; it is expunged when sent.' }),
     commandId: t.id({ description: 'Makes a retry the same command: UUID.' }),
   }),
@@ -44,6 +48,11 @@ const SendPayload = builder.objectRef<SentMessage>('SendMessagePayload').impleme
     messageId: t.exposeID('messageId'),
     submissionId: t.exposeID('submissionId'),
     revision: t.field({ type: 'Revision', resolve: (payload) => payload.revision }),
+    sendAt: t.field({
+      type: 'DateTime',
+      description: 'When it leaves: until then cancelSend takes it back.',
+      resolve: (payload) => payload.sendAt,
+    }),
   }),
 })
 
@@ -90,6 +99,14 @@ function outgoing(input: Input): OutgoingMessage {
   }
 }
 
+/** Longer than this is scheduled sending. */
+const MAX_UNDO_SECONDS = 600
+
+function undoSeconds(seconds: number): number {
+  if (seconds >= 0 && seconds <= MAX_UNDO_SECONDS) return seconds
+  throw new ProblemError(422, 'bad-user-input', `undoSeconds is 0 to ${MAX_UNDO_SECONDS}.`, { field: 'undoSeconds' })
+}
+
 export function checkCommandId(id: string | null | undefined): string | undefined {
   if (id === null || id === undefined) return undefined
   if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id))
@@ -101,8 +118,14 @@ builder.mutationFields((t) => ({
   sendMessage: t.field({
     type: SendPayload,
     args: { input: t.arg({ type: SendMessageInput, required: true }) },
-    resolve: (_root, { input }, { services, who, command }) =>
-      services.outgoing.send(who.account, command(checkCommandId(input.commandId)), outgoing(input)),
+    resolve: (_root, { input }, { services, who, command }) => {
+      const context = command(checkCommandId(input.commandId))
+      const message = outgoing(input)
+      const undo = undoSeconds(input.undoSeconds ?? services.deps.config.undoSendSeconds ?? 0)
+      if (message.sendAt === undefined && undo > 0)
+        return services.outgoing.send(who.account, context, { ...message, sendAt: context.at + undo * 1000 })
+      return services.outgoing.send(who.account, context, message)
+    },
   }),
   cancelSend: t.field({
     type: CancelPayload,

@@ -1,0 +1,8 @@
+// Who may ask what: most fields are everybody's own, some are an administrator's.
+import { ProblemError } from '../web/problem.ts'
+import type { GraphqlContext } from './builder.ts'
+
+/** Throws for everyone who is no administrator; the same words whether or not there is anything to see. */
+export function requireAdmin({ who }: GraphqlContext): void {
+  if (who.account.role !== 'admin') throw new ProblemError(403, 'forbidden', 'Only administrators may do that.')
+}
