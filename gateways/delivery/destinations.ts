@@ -12,6 +12,8 @@ export interface DestinationSettings {
   readonly connectionsPerDestination: number
   /** Messages a second; 0 is no limit. */
   readonly ratePerDestination: number
+  /** A connection that takes longer to open makes room for others meanwhile; 1,000 by default. */
+  readonly slowMs?: number
 }
 
 /** A message for the recipients of one domain. */
@@ -64,8 +66,8 @@ export interface Ways {
 export interface Way {
   readonly key: string
   readonly route: Route
-  /** Throws Unreachable. */
-  open(): Promise<OpenedSession>
+  /** Throws Unreachable, also when the signal ends the attempt. */
+  open(signal: AbortSignal): Promise<OpenedSession>
 }
 
 /** Jobs that wait for one destination, and for all of them; those that have never answered share half. */
@@ -74,6 +76,7 @@ const WAITING_UNPROVEN = 2_000
 const WAITING_ALL = 60_000
 /** Connections tried at once at a destination that has not answered yet. */
 const FIRST_WINDOW = 2
+const SLOW_MS = 1_000
 /** How long a connection without work is kept. */
 const IDLE_MS = 3_000
 /** Messages over one connection. */
@@ -115,7 +118,8 @@ export class Destinations {
   readonly #starved = new Set<Destination>()
   readonly #sessions = new Set<SmtpSession>()
   #active = 0
-  #activeUnproven = 0
+  /** Connections that have been opening for long: as many as there are quick ones, and no more. */
+  #slow = 0
   #waiting = 0
   #waitingUnproven = 0
   #stopped = false
@@ -213,10 +217,7 @@ export class Destinations {
         continue
       }
       if (destination.active >= destination.window) return
-      const { connections } = this.#settings
-      const share = destination.proven ? connections : Math.max(1, connections / 2)
-      const used = destination.proven ? this.#active : this.#activeUnproven
-      if (used >= share || this.#active >= connections) {
+      if (this.#active >= this.#settings.connections) {
         this.#starved.add(destination)
         return
       }
@@ -227,10 +228,8 @@ export class Destinations {
 
   /** One connection's life: opened for a job, then one job after the other, then idle for a moment. Never rejects. */
   async #work(destination: Destination, idle: OpenedSession | undefined): Promise<void> {
-    const unproven = !destination.proven
     destination.active++
     this.#active++
-    if (unproven) this.#activeUnproven++
     let opened = idle
     try {
       for (let job = this.#next(destination); job; job = this.#next(destination)) {
@@ -247,9 +246,13 @@ export class Destinations {
     } finally {
       destination.active--
       this.#active--
-      if (unproven) this.#activeUnproven--
     }
     if (opened?.session.usable) this.#rest(destination, opened)
+    this.#feed()
+  }
+
+  /** Connections are free: for those who found none. */
+  #feed(): void {
     const starved = [...this.#starved]
     this.#starved.clear()
     for (const each of starved) this.#pump(each)
@@ -266,8 +269,23 @@ export class Destinations {
 
   /** Undefined when the job has its outcome; 'enough' when it waits again, for the connections that there are. */
   async #open(destination: Destination, job: Job): Promise<OpenedSession | 'enough' | undefined> {
+    const stop = new AbortController()
+    let slow = false
+    const timer = setTimeout(() => {
+      // Dead hosts in numbers must not hold every connection until their time is over.
+      if (this.#slow >= this.#settings.connections) return stop.abort()
+      slow = true
+      this.#slow++
+      this.#active--
+      this.#feed()
+    }, this.#settings.slowMs ?? SLOW_MS)
     try {
-      const opened = await destination.way.open()
+      const opened = await destination.way.open(stop.signal).finally(() => {
+        clearTimeout(timer)
+        if (!slow) return
+        this.#slow--
+        this.#active++
+      })
       this.#sessions.add(opened.session)
       if (this.#stopped) {
         opened.session.destroy()
@@ -384,7 +402,7 @@ function resting(
 
 /** An error of opening a session as an answer; `host` is whom it was about. */
 export function replyOf(error: SessionError, host: string): Reply {
-  if (error.reply && error.kind !== 'tls') {
+  if (error.reply && error.kind === 'reply') {
     const { reply } = error
     // 521 says for good that this host takes no mail; another refusal in a greeting may be gone tomorrow.
     if (reply.meaning === 'permanent' && reply.code !== 521 && refusesEverything(reply.code))
@@ -392,5 +410,5 @@ export function replyOf(error: SessionError, host: string): Reply {
     return reply
   }
   const status = error.kind === 'tls' ? '4.7.5' : error.kind === 'auth' ? '4.7.8' : '4.4.1'
-  return readReply(`451 ${status} ${host}: ${error.message}`)
+  return readReply(`451 ${status} ${host}: ${error.reply?.text ?? error.message}`)
 }

@@ -17,6 +17,8 @@ export interface SessionTarget {
   /** Checks the certificate; an error's text says what is wrong with it. Absent: any will do. */
   readonly verify?: (certificate: PeerCertificate, socket: TLSSocket) => Error | undefined
   readonly auth?: { readonly user: string; readonly password: string }
+  /** Ends the opening. */
+  readonly signal?: AbortSignal
 }
 
 export interface SessionOptions {
@@ -119,8 +121,12 @@ export class SmtpSession {
         reject(new SessionError(inTls ? 'tls' : kind, said(error), reply))
       }
       connection.once('error', fail)
+      const aborted = () => fail(new Error('it takes too long while many others wait'))
+      if (target.signal?.aborted) return aborted()
+      target.signal?.addEventListener('abort', aborted, { once: true })
       connection.connect((error) => {
         connection.removeListener('error', fail)
+        target.signal?.removeEventListener('abort', aborted)
         if (error) fail(error)
         else resolve()
       })
@@ -244,6 +250,7 @@ function tcp(target: SessionTarget, timeoutMs: number): Promise<Socket> {
       socket.destroy()
       reject(new SessionError('network', why))
     }
+    target.signal?.addEventListener('abort', () => fail('it takes too long while many others wait'), { once: true })
     socket.setTimeout(timeoutMs, () => fail('it does not answer: connection timed out'))
     socket.once('error', (error: NodeJS.ErrnoException) => fail(said(error)))
     socket.once('connect', () => {

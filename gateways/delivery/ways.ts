@@ -6,7 +6,7 @@ import type { EnvelopeOptions, TlsFacts } from '../../domain/submission/submissi
 import { type OpenedSession, replyOf, Unreachable, type Way, type Ways } from './destinations.ts'
 import { addressesOf, isRoute, type NoRoute, type Route, type RouteSettings, routeFor } from './route.ts'
 import { SessionError, type SessionOptions, SmtpSession } from './smtp-session.ts'
-import { NO_POLICY, type TlsPolicies, type TlsPolicy } from './tls-policy.ts'
+import { NO_POLICY, type TlsDemand, type TlsPolicies, type TlsPolicy } from './tls-policy.ts'
 
 /** How long a host that does not answer, or answers TLS badly, is remembered. */
 const BAD_HOST_MS = 5 * 60_000
@@ -58,10 +58,10 @@ export class MailWays implements Ways {
     if (!isRoute(route)) return route
     const policy = route.byMx ? await this.#policies.ofDomain(route.domain) : NO_POLICY
     const key = `${route.key}${policy.kind === 'none' ? '' : ` ${policy.kind} ${route.domain}`}${requireTls ? ' requiretls' : ''}`
-    return { key, route, open: () => this.#open(route, policy, requireTls) }
+    return { key, route, open: (signal) => this.#open(route, policy, requireTls, signal) }
   }
 
-  async #open(route: Route, policy: TlsPolicy, requireTls: boolean): Promise<OpenedSession> {
+  async #open(route: Route, policy: TlsPolicy, requireTls: boolean, signal: AbortSignal): Promise<OpenedSession> {
     let last: { reply: Reply; remote: string; tls?: TlsFacts } | undefined
     for (const host of this.#inOrder(route)) {
       const found = await addressesOf(host, this.#resolver)
@@ -77,13 +77,14 @@ export class MailWays implements Ways {
       }
       for (const address of found.addresses) {
         try {
-          return await this.#connect(route, host, address, demand)
+          return await this.#connect(route, host, address, demand, signal)
         } catch (error) {
           if (!(error instanceof SessionError)) throw error
           const tls = error.kind === 'tls' ? { ...demand.facts, failure: failureOf(error.message) } : demand.facts
           last = { reply: replyOf(error, host), remote: host, tls }
           // What the host itself says counts for all its addresses.
           if (error.reply) break
+          if (signal.aborted) throw new Unreachable(last.reply, last.remote, last.tls)
         }
       }
       remember(this.#badHosts, `${host}:${route.port}`, this.#now() + BAD_HOST_MS)
@@ -99,11 +100,12 @@ export class MailWays implements Ways {
     route: Route,
     host: string,
     address: string,
-    demand: Awaited<ReturnType<TlsPolicies['ofHost']>>,
+    demand: TlsDemand,
+    signal: AbortSignal,
   ): Promise<OpenedSession> {
     const { port, implicitTls, auth } = route
     const place = `${host}:${port}`
-    const target = { host, address, port, implicitTls, ...(auth ? { auth } : {}) }
+    const target = { host, address, port, implicitTls, signal, ...(auth ? { auth } : {}) }
     // A password goes over a channel that is closed to others, or not at all; this machine itself is one.
     const must = demand.required || (auth !== undefined && !isLoopback(address))
     const plain = this.#plainHosts.get(place)
