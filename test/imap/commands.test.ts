@@ -240,6 +240,17 @@ describe('COPY, MOVE, EXPUNGE, APPEND', () => {
     assert.match((await client.send('APPEND Nowhere {}', one)).text, /^\[TRYCREATE\]/)
   })
 
+  it('APPEND to Sent does not double what the server kept', async (t) => {
+    const { client } = await personWith(t)
+    const first = await client.ok('APPEND Sent (\\Seen) {}', mail('sent once'))
+    const again = await client.ok('APPEND Sent (\\Seen) {}', mail('sent once'))
+    assert.equal(again.text, first.text)
+    assert.match((await client.ok('STATUS Sent (MESSAGES)')).lines[0] ?? '', /MESSAGES 1/)
+    await client.ok('APPEND Drafts {}', mail('sent once'))
+    await client.ok('APPEND Drafts {}', mail('sent once'))
+    assert.match((await client.ok('STATUS Drafts (MESSAGES)')).lines[0] ?? '', /MESSAGES 2/)
+  })
+
   it('refuses a message over the limit before it is sent', async (t) => {
     const name = await access.person()
     const client = await ImapClient.signedIn(await access.imap(t, { limits: { messageBytes: 1000 } }), name, PASSWORD)

@@ -33,10 +33,16 @@ export const append: Command = {
     await checkQuota(session, given)
     const context = session.context()
     const messages: MessageToAppend[] = []
+    const there = folder.role === 'sent' ? await justSent(session, folder.id) : new Map<string, number>()
+    const uids: number[] = []
     for (const [i, { flags, at, message }] of given.entries()) {
-      const stored = Buffer.isBuffer(message)
-        ? { blob: await services.blobs.put(message), mail: readMail(message) }
-        : message
+      const mail = Buffer.isBuffer(message) ? readMail(message) : message.mail
+      const known = there.get(mail.envelope.messageId ?? '')
+      if (known !== undefined) {
+        uids.push(known)
+        continue
+      }
+      const stored = Buffer.isBuffer(message) ? { blob: await services.blobs.put(message), mail } : message
       messages.push({
         ...stored,
         messageId: derivedId('append', context.commandId, String(i)),
@@ -46,16 +52,25 @@ export const append: Command = {
         source: flags.includes('\\draft') ? 'draft' : 'append',
       })
     }
-    const revision = await appendMessages(services.journal, context, accountId, messages)
-    await session.reflect(revision)
-    // One arrival is one event: the last revision says where all of them are, unless others wrote in between.
-    const rows = await services.mailbox.messagesById(
-      accountId,
-      messages.map(({ messageId }) => messageId),
-    )
-    const uids = rows.map(({ uid }) => uid).sort((a, b) => a - b)
+    if (messages.length > 0) {
+      await session.reflect(await appendMessages(services.journal, context, accountId, messages))
+      const ids = messages.map(({ messageId }) => messageId)
+      for (const { uid } of await services.mailbox.messagesById(accountId, ids)) uids.push(uid)
+    }
+    uids.sort((a, b) => a - b)
     return uids.length > 0 ? { code: `APPENDUID ${folder.uidValidity} ${writeSet(uids)}` } : {}
   },
+}
+
+/** How far back a copy that the server keeps itself is looked for. */
+const RECENT = 50
+
+/** UIDs in Sent by Message-ID: what was sent through this server is there before the program uploads its own copy. */
+async function justSent(session: Session, folderId: string): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await session.services.mailbox.messages(session.accountId, folderId, { first: RECENT })
+  return new Map(
+    rows.filter(({ messageIdHeader }) => messageIdHeader !== '').map((row) => [row.messageIdHeader, row.uid]),
+  )
 }
 
 function readMessage(session: Session, args: CommandArguments): Given {
