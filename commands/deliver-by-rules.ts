@@ -223,6 +223,11 @@ class Planner {
         return
       }
       case 'vacation': {
+        if (this.#own.recipient.verdict?.action === 'junk') {
+          // Its sender is hardly ever who it says: the answer would go to somebody else.
+          this.#tell(action, undefined, 'junk is not answered')
+          return
+        }
         const answered = await answerAutomatically(this.answering, action)
         if ('appends' in answered) this.appends.push(...answered.appends)
         this.#tell(action, undefined, 'appends' in answered ? undefined : answered.note)

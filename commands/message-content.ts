@@ -3,7 +3,7 @@ import type { Envelope, MailAddress, MailContent, MimePart } from '../domain/mai
 import type { BlobRef, MessageContent } from '../domain/mailbox/mailbox.ts'
 
 /** Characters of JSON that the head of an arrival may take; its text takes 16 KiB more, sealing little. */
-const HEAD_BUDGET = 40_000
+const HEAD_BUDGET = 38_000
 /** Everything that the event takes from a header of this many bytes stays within the budget, however it is escaped. */
 const PLAIN_HEADER = 2048
 
@@ -11,7 +11,8 @@ const PLAIN_HEADER = 2048
 export const STRUCTURE_CUT = 'structure-cut'
 export const ADDRESSES_CUT = 'addresses-cut'
 
-export function toMessageContent(mail: MailContent, blob: BlobRef): MessageContent {
+/** `signals` is what the built-in filter found out (domain/filter/signals.ts). */
+export function toMessageContent(mail: MailContent, blob: BlobRef, signals?: string): MessageContent {
   const content: MessageContent = {
     blob,
     envelope: mail.envelope,
@@ -25,6 +26,7 @@ export function toMessageContent(mail: MailContent, blob: BlobRef): MessageConte
     ...(mail.defects.length > 0 ? { defects: mail.defects.slice(0, 20) } : {}),
     text: mail.text,
     ...(mail.textTruncated ? { textTruncated: true } : {}),
+    ...(signals === undefined ? {} : { signals }),
   }
   return isPlain(mail) || fits(content) ? content : cut(content)
 }

@@ -1,4 +1,5 @@
 // One SMTP transaction becomes durable: an intake event for the installation, an arrival for every mailbox that it is for.
+import { type FilterVerdict, shortVerdict } from '../domain/filter/verdict.ts'
 import type { IntakeEvent, IntakeSection, RulesOutcome } from '../domain/intake/intake.ts'
 import type { AccountId } from '../domain/log.ts'
 import { intakeStream, mailboxStream } from '../domain/log.ts'
@@ -25,6 +26,8 @@ export interface IncomingMail {
   readonly helo?: string
   /** When the transaction began, epoch milliseconds; by default now. A repeat on a later day must name the first time. */
   readonly begunAt?: number
+  /** What the arrival keeps for the classifier, see domain/filter/assess.ts. */
+  readonly signals?: string
 }
 
 export interface IncomingRecipient {
@@ -32,6 +35,8 @@ export interface IncomingRecipient {
   readonly address: string
   /** What the account's filter rules decided; without it the message goes where mail goes. */
   readonly plan?: DeliveryPlan
+  /** What the filters said; 'junk' makes Junk the folder where mail goes that no rule files. */
+  readonly verdict?: FilterVerdict
 }
 
 /** What becomes of a message for one recipient. */
@@ -53,8 +58,8 @@ export interface PlannedDelivery {
   readonly edited?: { readonly blob: BlobRef; readonly mail: MailContent }
 }
 
-/** Accounts in one MailAccepted: each has a section of at most 1.2 KiB, and an event is at most 64 KiB. */
-const SECTIONS_PER_EVENT = 40
+/** Accounts in one MailAccepted: each has a section of at most 2.4 KiB with its verdict, and an event is at most 64 KiB. */
+const SECTIONS_PER_EVENT = 24
 /** What rules did takes up to 2.5 KiB more. */
 const RULED_SECTIONS_PER_EVENT = 10
 
@@ -88,7 +93,7 @@ function acceptance(context: CommandContext, incoming: IncomingMail): JournalApp
   const perEvent = ruled ? RULED_SECTIONS_PER_EVENT : SECTIONS_PER_EVENT
   for (let from = 0; from < incoming.recipients.length; from += perEvent) {
     const sections: Record<AccountId, IntakeSection> = {}
-    for (const { accountId, address, plan } of incoming.recipients.slice(from, from + perEvent)) {
+    for (const { accountId, address, plan, verdict } of incoming.recipients.slice(from, from + perEvent)) {
       sections[accountId] = {
         messageId: messageIdFor(intakeId, accountId),
         mailFrom,
@@ -97,6 +102,7 @@ function acceptance(context: CommandContext, incoming: IncomingMail): JournalApp
         ...(remoteAddress === undefined ? {} : { remoteAddress }),
         ...(helo === undefined ? {} : { helo: helo.slice(0, 255) }),
         ...(plan === undefined ? {} : { rules: plan.outcome }),
+        ...(verdict === undefined ? {} : { verdict: shortVerdict(verdict) }),
       }
     }
     accepted.push({ type: 'MailAccepted', data: { intakeId, receivedAt: context.at, size: blob.size, sections } })
@@ -110,8 +116,9 @@ function acceptance(context: CommandContext, incoming: IncomingMail): JournalApp
 }
 
 function arrivals(context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] {
-  const content = toMessageContent(incoming.mail, incoming.blob)
-  return incoming.recipients.flatMap(({ accountId, address, plan }) => {
+  const content = toMessageContent(incoming.mail, incoming.blob, incoming.signals)
+  return incoming.recipients.flatMap(({ accountId, address, plan, verdict }) => {
+    const judged = verdict === undefined ? {} : { verdict }
     const deliveries = plan?.deliveries ?? [{ flags: [] }]
     if (deliveries.length === 0) return []
     const events = deliveries.map(
@@ -119,10 +126,13 @@ function arrivals(context: CommandContext, incoming: IncomingMail): readonly Jou
         type: 'MessageReceived',
         data: {
           messageId: messageIdFor(incoming.intakeId, accountId, index),
-          folderId: folderId ?? folderIdFor(accountId, 'inbox'),
+          folderId: folderId ?? folderIdFor(accountId, verdict?.action === 'junk' ? 'junk' : 'inbox'),
           flags,
           receivedAt: context.at,
-          content: edited ? toMessageContent(edited.mail, edited.blob) : content,
+          content: {
+            ...(edited ? toMessageContent(edited.mail, edited.blob, incoming.signals) : content),
+            ...judged,
+          },
           mailFrom: incoming.mailFrom,
           recipient: address,
           intakeId: incoming.intakeId,

@@ -3,13 +3,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { type AccountId, accountOfStream, isRedacted } from '../domain/log.ts'
 import type { EventSource } from '../projections/ports/event-source.ts'
-import type { DirectoryQueries, MailboxQueries, SubmissionQueries } from '../projections/queries.ts'
+import type { DirectoryQueries, FilterQueries, MailboxQueries, SubmissionQueries } from '../projections/queries.ts'
 import type { PackfileBlobStore } from './adapters/blobs/packfile.ts'
 
 export interface ReclaimPorts {
   readonly mailbox: MailboxQueries
   readonly directory: DirectoryQueries
   readonly submissions: SubmissionQueries
+  readonly filter: FilterQueries
   readonly source: EventSource
   readonly blobStore: PackfileBlobStore
 }
@@ -57,13 +58,24 @@ async function findReferences(ports: ReclaimPorts, now: number, found: DatabaseS
     'INSERT INTO blob (id, needed) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET needed = max(needed, excluded.needed)',
   )
   const held = new Map<AccountId, boolean>()
-  for await (const batch of ports.source.subscribe({ prefixes: ['mailbox-', 'submission-'], batchSize: 500 })) {
+  for await (const batch of ports.source.subscribe({
+    prefixes: ['mailbox-', 'submission-', 'intake-'],
+    batchSize: 500,
+  })) {
     for (const event of batch.events) {
       if (isRedacted(event)) continue
       if (event.type === 'MessageSubmitted') {
         // What was sent is the business of the mailboxes that hold it; only what still waits needs the blob by itself.
         const row = await ports.submissions.submission(event.data.accountId, event.data.submissionId)
         note.run(event.data.blob.id, row === undefined || row.state === 'pending' ? 1 : 0)
+      }
+      if (event.type === 'MailQuarantined') {
+        // Held mail is in nobody's mailbox; what was released is the mailbox's business, what was dropped is nobody's.
+        for (const [account, { blob }] of Object.entries(event.data.sections)) {
+          const row = await ports.filter.quarantined(account, event.data.intakeId)
+          note.run(blob.id, row === undefined || row.state === 'held' ? 1 : 0)
+        }
+        continue
       }
       const copied = event.type === 'MessageCopied'
       if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended' && !copied) continue

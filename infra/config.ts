@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { normalizeAddress } from '../domain/mail/address.ts'
 import { type DeliverySettings, type DnsSettings, deliverySettings, dnsSettings } from './delivery-settings.ts'
+import { type FilterSettings, filterSettings } from './filter-settings.ts'
 import { ConfigError, flag, known, number, section, text } from './setting-values.ts'
 
 export { ConfigError } from './setting-values.ts'
@@ -51,6 +52,7 @@ export interface Config {
     /** Whether several POP3 sessions may have one mailbox at a time. */
     readonly sharing: 'shared' | 'exclusive'
   }
+  readonly filter: FilterSettings
 }
 
 const DEFAULT_PORTS: Record<PortName, number> = {
@@ -93,6 +95,7 @@ const KNOWN_KEYS = [
   'delivery',
   'undoSendSeconds',
   'pop3',
+  'filter',
 ]
 
 export interface ConfigOverrides {
@@ -122,6 +125,7 @@ export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, c
     ),
     dns: dnsSettings(file, env),
     delivery: deliverySettings(file, env),
+    filter: filterSettings(file, env),
     undoSendSeconds: number(
       'undoSendSeconds',
       value('undoSendSeconds', 'EVERPOST_UNDO_SEND_SECONDS') ?? 10,

@@ -49,7 +49,7 @@ export interface Everpost {
 const VIEWS_WAKE = { calmMs: 2, busyMs: 50 }
 const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
 
-const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'search', 'tree'] as const
+const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search', 'tree'] as const
 
 /** Opens the data folder, which is also recovery. Throws with a sentence when it is locked, damaged, full or not writable. */
 export async function openEmbedded(config: Config): Promise<Everpost> {
@@ -127,6 +127,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       directory: projectors.directory,
       submissions: projectors.submissions,
       timeline: projectors.timeline,
+      filter: projectors.filter,
       mailboxAt: (account, moment) => travel(sourceConfig, account, moment),
       projectionNames: PROJECTIONS,
       projectionStatus: async () => [...(await projectors.status()), ...(await search.status()), await audit.status()],
@@ -142,6 +143,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
           mailbox: projectors.mailbox,
           directory: projectors.directory,
           submissions: projectors.submissions,
+          filter: projectors.filter,
           source: journal,
           blobStore,
         }),

@@ -22,6 +22,7 @@ import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl }
 import { type Everpost, openEmbedded } from './embedded.ts'
 import { Counters, logLine } from './log-line.ts'
 import { startMailAccess } from './mail-access.ts'
+import { protectionOf } from './protection.ts'
 import { startDelivery } from './start-delivery.ts'
 import { loadTls } from './tls.ts'
 
@@ -107,6 +108,12 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     count: counters.count,
     deliver: (context, incoming) => deliverByRules(everpost.rules, context, incoming),
   }
+  const { policy, protection } = protectionOf(config.filter, {
+    filter: projectors.filter,
+    resolver: everpost.resolver,
+    cache: everpost.cache,
+    log: logLine,
+  })
   const tls = await loadTls(config, dataPaths(config.data).tls)
   const base = {
     host: config.host,
@@ -133,7 +140,9 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
   const listeners: Record<string, SmtpListener> = {}
   for (const [name, inRole, port, kind] of wanted) {
     if (!inRole || port === 'off') continue
-    listeners[name] = await listening(name, port, () => listenSmtp(deps, { ...base, ...kind, port }))
+    listeners[name] = await listening(name, port, () =>
+      listenSmtp({ ...deps, policy, protection }, { ...base, ...kind, port }),
+    )
   }
   return listeners
 }

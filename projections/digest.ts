@@ -2,12 +2,16 @@
 import { createHash, type Hash } from 'node:crypto'
 import type {
   AddressState,
+  ArrivedMessage,
   DirectoryState,
   DomainState,
+  Example,
+  FilterFolders,
   FolderState,
   MailboxState,
   MessageState,
   MessageSummary,
+  QuarantineState,
   SentMessage,
   SubmissionState,
   VanishedUid,
@@ -75,6 +79,22 @@ export class RowDigest {
   }
   messageHistory(account: string, messageId: string, positions: readonly number[]): void {
     this.#add('message-history', account, messageId, ...positions)
+  }
+  /** Ascending by account. */
+  filterFolders(folders: FilterFolders): void {
+    this.#add('filter-folders', folders.account, folders.junk, folders.trash)
+  }
+  /** Ascending by account and message. */
+  arrived(account: string, messageId: string, { position, junk, label }: ArrivedMessage): void {
+    this.#add('arrived', account, messageId, position, junk, label ?? null)
+  }
+  /** Ascending by position, then account and message. */
+  example(messageId: string, { account, label, position, features }: Example): void {
+    this.#add('example', account, messageId, label, position, ...features)
+  }
+  /** Ascending by account and intake. */
+  quarantined(held: QuarantineState): void {
+    this.#add('quarantined', ...Object.entries(held).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   finish(): string {

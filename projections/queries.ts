@@ -1,5 +1,7 @@
 // What gateways may ask of the views. Every question names the account, and no answer ever holds another account's row.
 import type { AccountRole, AddressKind, SlowedReason } from '../domain/account/account.ts'
+import type { Label } from '../domain/filter/model.ts'
+import type { QuarantineSection } from '../domain/intake/intake.ts'
 import type { AccountId, Position, Revision } from '../domain/log.ts'
 import type { MailAddress } from '../domain/mail/structure.ts'
 import type { FolderRole } from '../domain/mailbox/mailbox.ts'
@@ -309,8 +311,50 @@ export interface DirectoryQueries {
   domains(): Promise<readonly string[]>
 }
 
+/** One message in quarantine, or one that was. */
+export interface QuarantineRow {
+  readonly accountId: AccountId
+  readonly intakeId: string
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  readonly size: number
+  readonly state: 'held' | 'released' | 'dropped'
+  readonly position: Position
+  readonly section: QuarantineSection
+}
+
+export interface ExampleRow {
+  readonly label: Label
+  /** As domain/filter/features.ts. */
+  readonly features: Uint32Array
+}
+
+export interface FilterQueries {
+  /** Held mail of an account, the newest first. */
+  quarantine(
+    account: AccountId,
+    options?: { readonly first?: number | undefined; readonly before?: Position | undefined },
+  ): Promise<readonly QuarantineRow[]>
+  /** In whatever state it is. */
+  quarantined(account: AccountId, intakeId: string): Promise<QuarantineRow | undefined>
+  /** For administrators: held mail of every account, the newest first. */
+  allQuarantined(options?: {
+    readonly first?: number | undefined
+    readonly before?: Position | undefined
+  }): Promise<readonly QuarantineRow[]>
+  /** Differs whenever the examples do; of one account where one is given. */
+  trainingVersion(account?: AccountId): Promise<string>
+  /** Newest first; `before` is the position of the last one of the page before. */
+  examples(options: {
+    readonly account?: AccountId | undefined
+    readonly first: number
+    readonly before?: number | undefined
+  }): Promise<readonly (ExampleRow & { readonly position: number })[]>
+}
+
 /** Everything that the views of one generation answer. */
 export interface ViewQueries {
+  readonly filter: FilterQueries
   readonly mailbox: MailboxQueries
   readonly directory: DirectoryQueries
   readonly submissions: SubmissionQueries

@@ -41,6 +41,7 @@ function apply(unit: TimelineUnit, event: SourceEvent): void {
     case 'MailAccepted':
     case 'MailQuarantined':
     case 'MailReleased':
+    case 'QuarantineDropped':
       for (const [account, section] of Object.entries(event.data.sections)) {
         ofAccount(unit, account, position)
         ofMessage(unit, account, section.messageId, position)

@@ -1,4 +1,5 @@
 // The events of a `mailbox-<accountId>` stream: everything that ever happened to one person's folders and messages.
+import type { FilterVerdict } from '../filter/verdict.ts'
 import type { Revision } from '../log.ts'
 import { MAX_KEYWORDS, normalizeFlag } from '../mail/flags.ts'
 import type { Attachment, Envelope, MimePart, Protection } from '../mail/structure.ts'
@@ -31,6 +32,10 @@ export interface MessageContent {
   readonly text: string
   /** The rest of the text must be read from the blob. */
   readonly textTruncated?: boolean
+  /** What the filters said of it when it came; absent for mail that no filter saw. */
+  readonly verdict?: FilterVerdict
+  /** Hashed facts of its header and markup, base64 (domain/filter/signals.ts): what it takes to learn from it later. */
+  readonly signals?: string
 }
 
 interface Arrival {

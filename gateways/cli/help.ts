@@ -85,6 +85,15 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
   'queue list': { usage: 'queue list', what: 'Shows mail that has not reached all its recipients, and why.' },
   'queue retry': { usage: 'queue retry ID', what: 'Tries again at once.' },
   'queue cancel': { usage: 'queue cancel ID', what: 'Takes mail back that was not handed over yet.' },
+  'quarantine list': {
+    usage: 'quarantine list [ADDRESS]',
+    what: 'Lists mail that the filters hold, of one account or of all, and why.',
+  },
+  'quarantine release': {
+    usage: 'quarantine release ADDRESS ID',
+    what: 'Delivers held mail after all.',
+  },
+  'quarantine drop': { usage: 'quarantine drop ADDRESS ID', what: 'Gives held mail up for good.' },
   'audit history': {
     usage: 'audit history ADDRESS [--message ID] [--as AUDITOR --reason TEXT]',
     what: 'Tells what happened, when, by whom and through what.',

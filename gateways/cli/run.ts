@@ -18,6 +18,7 @@ import { auditExport, auditKey, auditProve, auditVerify, verifyFile } from './au
 import { domainAdd, domainDkim, domainList, domainRecords } from './domains.ts'
 import { helpText } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
+import { quarantineDrop, quarantineList, quarantineRelease } from './quarantine.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
 import { searchVerb } from './search.ts'
 import { type CliIo, type CliServices, CliUsage } from './services.ts'
@@ -49,6 +50,9 @@ const RUN: Readonly<Record<string, Verb>> = {
   'queue list': queueList,
   'queue retry': queueRetry,
   'queue cancel': queueCancel,
+  'quarantine list': quarantineList,
+  'quarantine release': quarantineRelease,
+  'quarantine drop': quarantineDrop,
   'audit history': auditHistory,
   'audit at': auditAt,
   'audit verify': auditVerify,

@@ -5,7 +5,13 @@ import type { Keyring } from '../../commands/ports/keyring.ts'
 import type { AccountId, Position } from '../../domain/log.ts'
 import type { AuditProofs } from '../../projections/audit/proofs.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
-import type { DirectoryQueries, MailboxQueries, SubmissionQueries, TimelineQueries } from '../../projections/queries.ts'
+import type {
+  DirectoryQueries,
+  FilterQueries,
+  MailboxQueries,
+  SubmissionQueries,
+  TimelineQueries,
+} from '../../projections/queries.ts'
 import type { SearchResult } from '../../projections/search/search.ts'
 import type { MailboxMoment, Moment } from '../../projections/time-travel.ts'
 
@@ -57,6 +63,7 @@ export interface CliServices {
   readonly directory: DirectoryQueries
   readonly submissions: SubmissionQueries
   readonly timeline: TimelineQueries
+  readonly filter: FilterQueries
   readonly mailboxAt: (account: AccountId, moment: Moment) => Promise<MailboxMoment>
   readonly audit: AuditProofs
   readonly search: (account: AccountId, query: string, options: { readonly first: number }) => Promise<SearchResult>

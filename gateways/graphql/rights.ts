@@ -2,7 +2,9 @@
 import { ProblemError } from '../web/problem.ts'
 import type { GraphqlContext } from './builder.ts'
 
+export const isAdmin = ({ who }: GraphqlContext): boolean => who.account.role === 'admin'
+
 /** Throws for everyone who is no administrator; the same words whether or not there is anything to see. */
-export function requireAdmin({ who }: GraphqlContext): void {
-  if (who.account.role !== 'admin') throw new ProblemError(403, 'forbidden', 'Only administrators may do that.')
+export function requireAdmin(context: GraphqlContext): void {
+  if (!isAdmin(context)) throw new ProblemError(403, 'forbidden', 'Only administrators may do that.')
 }

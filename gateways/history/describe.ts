@@ -1,5 +1,6 @@
 // One sentence for each event: what a person reads in a message's history.
 import type { EverpostEvent } from '../../domain/events.ts'
+import type { FilterVerdict } from '../../domain/filter/verdict.ts'
 import type { IntakeSection } from '../../domain/intake/intake.ts'
 import type { Redacted } from '../../domain/log.ts'
 
@@ -20,7 +21,7 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
     case 'MessageReceived': {
       const { mailFrom, recipient, content, filedBy } = event.data
       const by = filedBy ? ` (filed by ${filedBy.script}, line ${filedBy.line})` : ''
-      return `Received from ${mailFrom || 'the mail system'} for ${recipient}: ${content.envelope.subject}${by}`
+      return `Received from ${mailFrom || 'the mail system'} for ${recipient}: ${content.envelope.subject}${by}${judged(content.verdict)}`
     }
     case 'MessageAppended':
       return `${SOURCES[event.data.source]}: ${event.data.content.envelope.subject}`
@@ -102,6 +103,8 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return `Quarantined: ${event.data.reason}`
     case 'MailReleased':
       return 'Released from quarantine'
+    case 'QuarantineDropped':
+      return 'Dropped from quarantine'
     case 'TreeHeadSigned':
       return `Tree head of ${event.data.size} events signed`
     case 'AuditorAccessed':
@@ -128,6 +131,13 @@ function rulesSaid({ rules }: IntakeSection): string {
   )
   const problem = rules.problem ? [`line ${rules.problem.line} failed: ${rules.problem.message}`] : []
   return `; rules ${rules.script}: ${[...actions, ...problem].join(', ')}`
+}
+
+/** What the filters decided, with their reasons, for mail that they did not simply deliver. */
+function judged(verdict: FilterVerdict | undefined): string {
+  if (verdict === undefined || verdict.action === 'deliver') return ''
+  const reasons = verdict.reasons.map(({ engine, rule, score }) => `${engine}/${rule} ${score}`).join(', ')
+  return ` [${verdict.action}, ${verdict.score} points: ${reasons}]`
 }
 
 const SOURCES = {

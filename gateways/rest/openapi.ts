@@ -434,6 +434,15 @@ const SCHEMAS: Json = {
     },
     ['section', 'filename', 'type', 'size', 'inline', 'url'],
   ),
+  FilterVerdict: object(
+    {
+      action: { type: 'string', enum: ['deliver', 'junk', 'quarantine', 'reject'] },
+      score: { type: 'number' },
+      reasons: list(object({ engine: text, rule: text, score: { type: 'number' }, text })),
+      malware: { type: 'boolean' },
+    },
+    ['action', 'score', 'reasons'],
+  ),
   WholeMessage: object({
     ...message,
     expunged: { type: 'boolean' },
@@ -444,6 +453,7 @@ const SCHEMAS: Json = {
     remoteImageCount: count,
     bodyUrl: orNull('string'),
     attachments: list(ref('Attachment')),
+    verdict: { anyOf: [ref('FilterVerdict'), { type: 'null' }], description: 'What the filters said of it.' },
     links: object({ raw: text, history: text, thread: text }),
   }),
   HistoryEntry: object({

@@ -95,6 +95,7 @@ export function readingRoutes(app: FastifyInstance, services: WebServices): void
         ? `/body/${links.sign({ account: account.id, messageId: row.id, section: '' })}?v=${SANITISER_VERSION}`
         : null,
       attachments: attachments.map((each) => ({ ...each, url: attachmentUrl(row.id, each.section) })),
+      verdict: content.verdict ?? null,
       links: { raw: `/message/${row.id}/raw`, history: `/message/${row.id}/history`, thread: row.threadId },
     })
   })

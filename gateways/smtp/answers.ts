@@ -7,13 +7,18 @@ export interface SmtpAnswer extends Error {
   responseCode?: number
 }
 
+/** Those that were meant for the client: any other error is ours to hide. */
+const ANSWERS = new WeakSet<object>()
+
 export function answer(code: number, text: string): SmtpAnswer {
-  return Object.assign(new Error(text), { responseCode: code })
+  const made = Object.assign(new Error(text), { responseCode: code })
+  ANSWERS.add(made)
+  return made
 }
 
 /** Never a 5xx for our own failure: the sender must try again later. */
 export function answerFor(error: unknown): SmtpAnswer {
-  if (error instanceof IntakeRefusal) return error
+  if (error instanceof IntakeRefusal || ANSWERS.has(error as object)) return error as SmtpAnswer
   if (error instanceof EventStoreError || error instanceof BlobError) {
     if (error.code === 'disk-full') return answer(452, '4.3.1 No space left here just now, try again later')
     if (error.code === 'closed') return answer(421, '4.3.2 Shutting down, try again later')

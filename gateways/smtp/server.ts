@@ -9,16 +9,17 @@ import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
 import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
-import { type IncomingMail, receiveMail } from '../../commands/receive-mail.ts'
 import { rejectMail } from '../../commands/reject-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { normalizeAddress } from '../../domain/mail/address.ts'
 import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
-import { answer, answerFor } from './answers.ts'
+import { answer, answerFor, type SmtpAnswer } from './answers.ts'
+import type { ConnectionPolicy } from './connection-policy.ts'
 import './enhanced-codes.ts'
 import { IntakeRefusal, takeMessage } from './message-intake.ts'
+import { type InboundProtection, receive, type Transaction } from './receive.ts'
 import { envelopeOptions, recipientOptions } from './submission-envelope.ts'
-import { dateTime, hasField, receivedField, returnPathField } from './trace.ts'
+import { dateTime, hasField, receivedField } from './trace.ts'
 
 export interface SmtpDependencies {
   readonly journal: Journal
@@ -33,6 +34,9 @@ export interface SmtpDependencies {
   readonly count: (metric: string) => void
   /** Delivers by the filter rules of the recipients; without it everything goes to the inbox. */
   readonly deliver?: (context: CommandContext, incoming: MailToDeliver) => Promise<Delivered>
+  /** For mx listeners: who may come in, and what is checked before a message is taken. */
+  readonly policy?: ConnectionPolicy
+  readonly protection?: InboundProtection
 }
 
 export interface SmtpSettings {
@@ -98,6 +102,7 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
   /** What RCPT found, by session, so that DATA need not look again. */
   const found = new WeakMap<SMTPServerSession, Map<string, Recipient>>()
   const trusted = isLoopback(settings.host)
+  const policy = kind === 'mx' ? deps.policy : undefined
 
   const options: SMTPServerOptions = {
     name: settings.hostname,
@@ -126,11 +131,14 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
         return callback(answer(421, '4.7.0 Too many connections from your address'))
       }
       if (!trusted && !connects.take(address)) return callback(answer(421, '4.7.0 Too many new connections, slow down'))
+      const refusal = policy?.connected(address)
+      if (refusal) return callback(answer(refusal.code, refusal.text))
       deps.count('smtp_connections')
       callback()
     },
     onClose(session, callback) {
       open.down(session.remoteAddress)
+      policy?.disconnected(session.remoteAddress)
       callback?.()
     },
     onAuth(auth, session, callback) {
@@ -154,6 +162,8 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
       if (!(trusted && kind === 'mx') && !messages.take(who ?? '')) {
         return callback(answer(451, '4.7.1 Too many messages in a short time, try again later'))
       }
+      const refusal = policy?.mailFrom(session.remoteAddress)
+      if (refusal) return callback(answer(refusal.code, refusal.text))
       if (kind === 'mx') return callback()
       ownsAddress(deps.directory, accountOf(session), from.address).then(
         (owned) => callback(owned ? null : answer(553, '5.7.1 This sender address is not yours')),
@@ -162,8 +172,10 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
     },
     onRcptTo(to, session, callback) {
       findRecipient(deps, kind, to.address).then(
-        (recipient) => {
-          if (recipient instanceof Error) return callback(recipient)
+        async (recipient) => {
+          if (recipient instanceof Error) return refuseStranger(policy, session, recipient, callback)
+          const refusal = await policy?.recipient(session.remoteAddress, mailFromOf(session), recipient.address)
+          if (refusal) return callback(answer(refusal.code, refusal.text))
           const recipients = found.get(session) ?? new Map<string, Recipient>()
           found.set(session, recipients.set(to.address, recipient))
           callback()
@@ -220,7 +232,13 @@ async function take(
 ): Promise<string> {
   const queueId = newId()
   const at = deps.now()
-  const mailFrom = session.envelope.mailFrom ? session.envelope.mailFrom.address : ''
+  const mailFrom = mailFromOf(session)
+  if (settings.kind === 'mx') {
+    const transaction = transactionOf(settings, session, recipients, queueId, at)
+    const received = receive(deps, transaction, stream, settings.limits.messageBytes)
+    await received.catch((error) => onRecord(deps, queueId, at, error))
+    return queueId
+  }
   const only = recipients.length === 1 ? recipients[0] : undefined
   const trace = receivedField({
     helo: session.hostNameAppearsAs,
@@ -231,35 +249,10 @@ async function take(
     ...(only ? { recipient: only.address } : {}),
     at,
   })
-  const prefix = (beginning: Uint8Array) =>
-    settings.kind === 'mx' ? returnPathField(mailFrom) + trace : trace + missingFields(beginning, settings.hostname, at)
+  const prefix = (beginning: Uint8Array) => trace + missingFields(beginning, settings.hostname, at)
   const taken = takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
-  const { blob, stored, mail, beginning } = await taken.catch((error) => onRecord(deps, queueId, at, error))
+  const { blob, stored, mail } = await taken.catch((error) => onRecord(deps, queueId, at, error))
   const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
-  if (settings.kind === 'mx') {
-    const byAccount = new Map<string, { accountId: string; address: string }>()
-    for (const { accountId, address } of recipients) {
-      if (accountId !== undefined && !byAccount.has(accountId)) byAccount.set(accountId, { accountId, address })
-    }
-    const context = contextOf('smtp', 'smtp', { commandId: queueId, at, correlationId: queueId, client })
-    const incoming: IncomingMail = {
-      intakeId: queueId,
-      mailFrom,
-      recipients: [...byAccount.values()],
-      blob,
-      stored,
-      mail,
-      remoteAddress: session.remoteAddress,
-      helo: session.hostNameAppearsAs,
-    }
-    if (!deps.deliver) {
-      await receiveMail(deps.journal, context, incoming)
-      return queueId
-    }
-    const outcome = await deps.deliver(context, { ...incoming, beginning, inSession: true })
-    if (outcome.delivered) return queueId
-    return onRecord(deps, queueId, at, new IntakeRefusal(550, refusalText(outcome.reason)))
-  }
   const account = accountOf(session)
   if (!account) throw answer(530, '5.7.0 Sign in first')
   const context = contextOf(account.id, 'submission', { commandId: newCommandId(), at, client })
@@ -279,14 +272,46 @@ async function take(
   return outcome.submissionId
 }
 
-/** What rules say to a client, on one line of ASCII (RFC 5429 §2.1.2). */
-const refusalText = (reason: string): string =>
-  `5.7.1 ${
-    reason
-      .trim()
-      .replace(/[^\x20-\x7e]+/g, ' ')
-      .slice(0, 400) || 'Refused by the recipient'
-  }`
+function transactionOf(
+  settings: SmtpSettings,
+  session: SMTPServerSession,
+  recipients: readonly Recipient[],
+  intakeId: string,
+  at: number,
+): Transaction {
+  const byAccount = new Map<string, { accountId: string; address: string }>()
+  for (const { accountId, address } of recipients) {
+    if (accountId !== undefined && !byAccount.has(accountId)) byAccount.set(accountId, { accountId, address })
+  }
+  return {
+    intakeId,
+    at,
+    hostname: settings.hostname,
+    remoteAddress: session.remoteAddress,
+    helo: session.hostNameAppearsAs,
+    protocol: session.transmissionType,
+    mailFrom: mailFromOf(session),
+    recipients: [...byAccount.values()],
+    only: recipients.length === 1 ? recipients[0]?.address : undefined,
+  }
+}
+
+/** Whoever asks for one unknown address after the other waits longer and longer, and is then sent away. */
+function refuseStranger(
+  policy: ConnectionPolicy | undefined,
+  session: SMTPServerSession,
+  refusal: SmtpAnswer,
+  callback: (error: Error) => void,
+): void {
+  const { delayMs, close } =
+    refusal.responseCode === 550 && policy ? policy.stranger(session.remoteAddress) : { delayMs: 0, close: false }
+  const said = close ? answer(421, '4.7.0 Too many unknown recipients') : refusal
+  if (delayMs === 0) callback(said)
+  else setTimeout(() => callback(said), delayMs).unref()
+}
+
+const mailFromOf = (session: SMTPServerSession): string =>
+  session.envelope.mailFrom ? session.envelope.mailFrom.address : ''
 
 /** A final refusal of a whole message is an event; then it is answered as it is. */
 async function onRecord(deps: SmtpDependencies, intakeId: string, at: number, error: unknown): Promise<never> {

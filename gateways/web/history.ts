@@ -1,5 +1,7 @@
 // What happened to a message, as its owner may see it.
+
 import type { RecordedEvent } from '../../domain/events.ts'
+import type { FilterVerdict } from '../../domain/filter/verdict.ts'
 import { isRedacted, type Revision } from '../../domain/log.ts'
 import type { DirectoryRow, FolderRow } from '../../projections/queries.ts'
 import type { WebDependencies } from './dependencies.ts'
@@ -74,7 +76,15 @@ function summarise(event: RecordedEvent, account: DirectoryRow, folders: readonl
       return `Accepted${from}${by}${section ? ` for ${section.recipient}` : ''}`
     }
     case 'MessageReceived':
-      return `Arrived in ${folder(event.data.folderId)} for ${event.data.recipient}`
+      return `Arrived in ${folder(event.data.folderId)} for ${event.data.recipient}${because(event.data.content.verdict)}`
+    case 'MailQuarantined': {
+      const section = event.data.sections[account.id]
+      return `Held in quarantine${because(section?.verdict)}`
+    }
+    case 'MailReleased':
+      return 'Released from quarantine'
+    case 'QuarantineDropped':
+      return 'Given up in quarantine'
     case 'MessageAppended': {
       const how = { append: 'Added to', draft: 'Saved as a draft in', sent: 'Kept in', import: 'Imported into' }
       return `${how[event.data.source]} ${folder(event.data.folderId)}`
@@ -115,6 +125,13 @@ function summarise(event: RecordedEvent, account: DirectoryRow, folders: readonl
         (_all, end: string, start: string) => `${end} ${start.toLowerCase()}`,
       )
   }
+}
+
+/** The weightiest reasons that speak against it. */
+function because(verdict: FilterVerdict | undefined): string {
+  if (verdict === undefined || verdict.action === 'deliver') return ''
+  const said = verdict.reasons.filter(({ score }) => score >= 0).slice(0, 3)
+  return said.length === 0 ? '' : ` (${said.map(({ text, rule }) => text || rule).join('; ')})`
 }
 
 const MARKS: Readonly<Record<string, string>> = {

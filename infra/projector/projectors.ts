@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { AccountId, Position, Revision } from '../../domain/log.ts'
 import type {
   DirectoryQueries,
+  FilterQueries,
   MailboxQueries,
   SubmissionQueries,
   TimelineQueries,
@@ -22,8 +23,8 @@ import type {
   WorkerConfig,
 } from './messages.ts'
 
-export type ViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline'
-export const VIEW_NAMES: readonly ViewName[] = ['mailbox', 'directory', 'submissions', 'timeline']
+export type ViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline' | 'filter'
+export const VIEW_NAMES: readonly ViewName[] = ['mailbox', 'directory', 'submissions', 'timeline', 'filter']
 
 export interface ProjectorsConfig {
   /** The data folder; views lie in `views/` below it. */
@@ -101,6 +102,7 @@ export interface ProjectorsApi {
   readonly directory: DirectoryQueries
   readonly submissions: SubmissionQueries
   readonly timeline: TimelineQueries
+  readonly filter: FilterQueries
   status(): Promise<ProjectionStatus[]>
   /** Blue/green; readers never wait. Rejects with 'rebuild-running' when the same projection is being rebuilt. */
   rebuild(name: ViewName | 'all', onProgress?: (progress: RebuildProgress) => void): Promise<RebuildResult>
@@ -142,6 +144,7 @@ export class Projectors implements ProjectorsApi {
   readonly directory: DirectoryQueries
   readonly submissions: SubmissionQueries
   readonly timeline: TimelineQueries
+  readonly filter: FilterQueries
   readonly #config: WorkerConfig
   readonly #readers: Readers = {}
   readonly #opening = new Map<ViewName, PromiseWithResolvers<void>>()
@@ -166,6 +169,7 @@ export class Projectors implements ProjectorsApi {
     this.directory = this.#queries('directory')
     this.submissions = this.#queries('submissions')
     this.timeline = this.#queries('timeline')
+    this.filter = this.#queries('filter')
     this.#worker = this.#startWorker()
   }
 

@@ -1,5 +1,6 @@
 // Every projection that a projector thread can run, by name. A new one is one entry here.
 
+import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { Projection } from '../../projections/runtime.ts'
 import { SQLITE_VIEWS, ViewSnapshot } from '../adapters/views/sqlite.ts'
 
@@ -15,19 +16,21 @@ export interface OpenedProjection {
 export interface ProjectionEngine {
   readonly version: number
   /** `live` throws `UnusableView` for a file that cannot serve; `fill` makes it anew. */
-  open(path: string, mode: 'live' | 'fill'): OpenedProjection
+  open(path: string, mode: 'live' | 'fill', source: Pick<EventSource, 'readPositions'>): OpenedProjection
   /** One moment of the file, held until closed. */
   snapshot(path: string): { readonly checkpoint: bigint | undefined; digest(): string; close(): void }
 }
 
-const VIEWS = (['mailbox', 'directory', 'submissions', 'timeline'] as const).map((name): [string, ProjectionEngine] => [
-  name,
-  {
-    version: SQLITE_VIEWS[name].version,
-    open: (path, mode) => SQLITE_VIEWS[name].open(path, mode),
-    snapshot: (path) => new ViewSnapshot(name, path),
-  },
-])
+const VIEWS = (['mailbox', 'directory', 'submissions', 'timeline', 'filter'] as const).map(
+  (name): [string, ProjectionEngine] => [
+    name,
+    {
+      version: SQLITE_VIEWS[name].version,
+      open: (path, mode, source) => SQLITE_VIEWS[name].open(path, mode, source),
+      snapshot: (path) => new ViewSnapshot(name, path),
+    },
+  ],
+)
 
 const ENGINES = new Map<string, ProjectionEngine>(VIEWS)
 

@@ -1,5 +1,7 @@
 // What a projector needs of an engine: rows to load, one commit that stores rows and checkpoint together. One file an engine.
 import type { AccountRole, AddressKind, SlowedReason } from '../../domain/account/account.ts'
+import type { Label } from '../../domain/filter/model.ts'
+import type { QuarantineSection } from '../../domain/intake/intake.ts'
 import type { AccountId, Position } from '../../domain/log.ts'
 import type { MailAddress } from '../../domain/mail/structure.ts'
 import type { FolderRole } from '../../domain/mailbox/mailbox.ts'
@@ -224,3 +226,43 @@ export interface TimelineUnit {
   readonly erased: Set<AccountId>
 }
 export type TimelineStore = ViewStore<TimelineUnit>
+
+/** Where a message's content is, whether it lies in Junk, and what was last said of it. */
+export interface ArrivedMessage {
+  readonly position: number
+  readonly junk: boolean
+  readonly label: Label | undefined
+}
+export interface FilterFolders {
+  readonly account: AccountId
+  readonly junk: string
+  readonly trash: string
+}
+export interface Example {
+  readonly account: AccountId
+  readonly label: Label
+  /** Of the event that taught it. */
+  readonly position: number
+  readonly features: Uint32Array
+}
+export interface QuarantineState {
+  readonly accountId: AccountId
+  readonly intakeId: string
+  readonly receivedAt: number
+  readonly size: number
+  readonly state: 'held' | 'released' | 'dropped'
+  readonly position: number
+  readonly section: QuarantineSection
+}
+export interface FilterUnit {
+  readonly folders: Table<FilterFolders>
+  /** By `account/messageId`, as the examples are. */
+  readonly arrivals: Table<ArrivedMessage>
+  readonly examples: Table<Example>
+  /** By `account/intakeId`. */
+  readonly quarantine: Table<QuarantineState>
+  /** Of the messages that this unit's events may teach, by `account/messageId`: loaded when the unit began. */
+  readonly features: ReadonlyMap<string, Uint32Array>
+  erase(account: AccountId): void
+}
+export type FilterStore = ViewStore<FilterUnit>

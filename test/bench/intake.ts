@@ -29,6 +29,9 @@ if (withPeers) needs(join(PEERS, 'bench_smtp.sh'), 'The peers folder')
 const folder = benchFolder('intake')
 const peersHome = process.env['PEERS'] ?? '/var/tmp/peers'
 
+/** As the peers, which judge nothing; `intake-filter` measures what judging costs. */
+const UNFILTERED = { EVERPOST_FILTER: 'none', EVERPOST_FILTER_AUTHENTICATION: '0' }
+
 /** What a daemon starts keeps its output open: only the load script's is read. */
 function peer(script: string, ...args: readonly string[]): string {
   const stdio = script === 'bench_smtp.sh' ? 'pipe' : 'ignore'
@@ -84,7 +87,7 @@ try {
     const accepted: number[] = []
     const theirs: number[] = []
     for (let round = 0; round < ROUNDS; round++) {
-      const server = await startBenchServer(join(folder.path, `${connections}-${round}`))
+      const server = await startBenchServer(join(folder.path, `${connections}-${round}`), UNFILTERED)
       await addAccounts(server, ACCOUNTS)
       await load(server, connections, WARM_UP)
       const result = await load(server, connections, MESSAGES)

@@ -410,7 +410,7 @@ describe('projections and compact', () => {
       'projections',
       'status',
     )
-    for (const name of ['mailbox', 'directory', 'submissions', 'timeline', 'search'])
+    for (const name of ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search'])
       assert.ok(
         status.some((line) => line.name === name),
         name,

@@ -1,5 +1,6 @@
 // One example payload for every event type; the compiler knows when one is missing or wrong.
 import type { EverpostEvent } from '../../domain/events.ts'
+import type { FilterVerdict } from '../../domain/filter/verdict.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 
 const account = 'agraf67tb5y6zkxp3jnke5zwwm'
@@ -43,6 +44,12 @@ const section = {
   blob,
   remoteAddress: '192.0.2.7',
   helo: 'mail.example.test',
+}
+
+const verdict: FilterVerdict = {
+  action: 'quarantine',
+  score: 3.5,
+  reasons: [{ engine: 'builtin', rule: 'executable', score: 0, text: 'An executable file is attached' }],
 }
 
 export const EXAMPLES: { readonly [T in EverpostEvent['type']]: Extract<EverpostEvent, { type: T }>['data'] } = {
@@ -170,10 +177,11 @@ export const EXAMPLES: { readonly [T in EverpostEvent['type']]: Extract<Everpost
     intakeId: submission,
     receivedAt: 1_772_355_601_000,
     size: 10_240,
-    reason: 'executable attachment',
-    sections: { [account]: section },
+    reason: 'An executable file is attached',
+    sections: { [account]: { ...section, from: 'x@elsewhere.test', subject: 'Invoice', verdict } },
   },
-  MailReleased: { intakeId: submission, sections: { [account]: section } },
+  MailReleased: { intakeId: submission, sections: { [account]: { messageId: section.messageId } } },
+  QuarantineDropped: { intakeId: submission, sections: { [account]: { messageId: section.messageId } } },
   TreeHeadSigned: { size: '1567', rootHash: 'base64', checkpoint: 'C2SP checkpoint text' },
   AuditorAccessed: { auditor: account, accountId: account, what: 'mailbox', reason: 'Case 2026-17' },
   ExportMade: { accountId: account, messages: 1553, sha256: 'hex' },

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { VERBS } from '../../gateways/cli/help.ts'
 import { loadConfig, PORT_NAMES } from '../../infra/config.ts'
 import { DELIVERY_KEYS } from '../../infra/delivery-settings.ts'
+import { FILTER_KEYS } from '../../infra/filter-settings.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { COMMAND_LINE_PAGE, commandLinePage } from './generate.ts'
 import { ROOT, textOf } from './pages.ts'
@@ -43,6 +44,7 @@ describe('docs/reference/settings.md', () => {
       ['dns', ['servers', 'validating']],
       ['delivery', DELIVERY_KEYS],
       ['pop3', ['sharing']],
+      ['filter', FILTER_KEYS],
     ] as const)
     const known = keysNamedBy(() => loadConfig({ file: fileWith(folder, 'nonsense: 1') }, {}, folder))
     const all = known.flatMap((key) => sections.get(key as 'tls')?.map((name) => `${key}.${name}`) ?? key)
@@ -74,6 +76,11 @@ describe('docs/reference/settings.md', () => {
       masterKey: Buffer.alloc(32, 7).toString('base64'),
       publicUrl: 'https://mail.example.org',
       'dns.servers': '192.0.2.53',
+      'filter.engines': 'none',
+      'filter.authentication': '0',
+      'filter.authenticationOnFailure': 'closed',
+      'filter.trustedNetworks': '10.0.0.0/8',
+      'filter.greylist': '1',
       'dns.validating': '1',
       'delivery.smarthost': 'smtp://relay.example.org',
       'delivery.routes': 'example.org=smtp://relay.example.org',

@@ -14,7 +14,7 @@ import { SmtpClient } from '../support/smtp-client.ts'
 const ROUNDS = 50
 /** Data folders that are hammered at the same time, one for each core. */
 const LANES = 2
-const VIEWS = ['mailbox', 'directory', 'submissions', 'timeline', 'search']
+const VIEWS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search']
 const ROLES = ['--role', 'smtp,projector']
 const PEOPLE = ['ann', 'bob', 'cid', 'dan']
 

@@ -105,7 +105,7 @@ test('a view follows the log and says so', async (t) => {
     const status = await projectors.status()
     assert.deepEqual(
       status.map(({ name, state, lag }) => [name, state, lag.positions]),
-      ['mailbox', 'directory', 'submissions', 'timeline'].map((name) => [name, 'live', 0n]),
+      ['mailbox', 'directory', 'submissions', 'timeline', 'filter'].map((name) => [name, 'live', 0n]),
     )
   } finally {
     await projectors.close()

@@ -8,6 +8,8 @@ import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import { isRedacted, mailboxStream, type Recorded } from '../../domain/log.ts'
 import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
+import type { ConnectionPolicy } from '../../gateways/smtp/connection-policy.ts'
+import type { InboundProtection } from '../../gateways/smtp/receive.ts'
 import { DEFAULT_SMTP_LIMITS, listenSmtp, type SmtpLimits, type SmtpSettings } from '../../gateways/smtp/server.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { loadTls } from '../../infra/tls.ts'
@@ -45,6 +47,8 @@ export async function startSmtp(
     readonly journal?: (journal: Journal) => Journal
     readonly blobs?: (blobs: MessageBlobs) => MessageBlobs
     readonly now?: () => number
+    readonly protection?: InboundProtection
+    readonly policy?: ConnectionPolicy
   } = {},
 ) {
   const parts = await openJournal(t)
@@ -71,6 +75,8 @@ export async function startSmtp(
       now: options.now ?? Date.now,
       log: (event, facts) => logged.push(`${event} ${JSON.stringify(facts)}`),
       count: () => undefined,
+      ...(options.protection ? { protection: options.protection } : {}),
+      ...(options.policy ? { policy: options.policy } : {}),
     },
     {
       kind: options.kind ?? 'mx',

@@ -7,6 +7,7 @@ import { DRAFT_BCC } from '../../web/outgoing.ts'
 import { ProblemError } from '../../web/problem.ts'
 import { SANITISER_VERSION } from '../../web/sanitise-html.ts'
 import { builder, type GraphqlContext } from '../builder.ts'
+import { FilterVerdictType } from './verdict.ts'
 
 const AddressType = builder.objectRef<MailAddress>('Address').implement({
   fields: (t) => ({
@@ -122,6 +123,12 @@ export const MessageType = builder.objectRef<MessageRow>('Message').implement({
         const attachments = await context.services.bodies.attachments(await contentOf(row, context))
         return attachments.map((attachment) => ({ ...attachment, messageId: row.id }))
       },
+    }),
+    verdict: t.field({
+      type: FilterVerdictType,
+      nullable: true,
+      description: 'What the filters said when it came, and why; null for mail that no filter saw.',
+      resolve: async (row, _args, context) => (await contentOf(row, context)).verdict,
     }),
     rawUrl: t.string({ resolve: (row) => `/message/${row.id}/raw` }),
   }),

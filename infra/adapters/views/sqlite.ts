@@ -1,19 +1,22 @@
 // The SQLite engine of the views: which class writes, reads and digests each of them.
 import type { DatabaseSync } from 'node:sqlite'
 import { directoryProjector } from '../../../projections/directory.ts'
+import { filterProjector } from '../../../projections/filter.ts'
 import { mailboxProjector } from '../../../projections/mailbox/projector.ts'
+import type { EventSource } from '../../../projections/ports/event-source.ts'
 import type { ViewQueries } from '../../../projections/queries.ts'
 import { type Projection, project } from '../../../projections/runtime.ts'
 import { submissionsProjector } from '../../../projections/submissions.ts'
 import { timelineProjector } from '../../../projections/timeline.ts'
 import { directoryDigest, SqliteDirectory, SqliteDirectoryQueries } from './sqlite-directory.ts'
 import { openForReading, Queries, type ViewFile } from './sqlite-file.ts'
+import { filterDigest, SqliteFilter, SqliteFilterQueries } from './sqlite-filter.ts'
 import { mailboxDigest, SqliteMailbox } from './sqlite-mailbox.ts'
 import { SqliteMailboxQueries } from './sqlite-mailbox-queries.ts'
 import { SqliteSubmissionQueries, SqliteSubmissions, submissionsDigest } from './sqlite-submissions.ts'
 import { SqliteTimeline, SqliteTimelineQueries, timelineDigest } from './sqlite-timeline.ts'
 
-export type SqliteViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline'
+export type SqliteViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline' | 'filter'
 
 /** A view opened for writing. */
 export interface OpenedView {
@@ -23,7 +26,8 @@ export interface OpenedView {
 
 export interface SqliteView {
   readonly version: number
-  open(path: string, mode: 'live' | 'fill'): OpenedView
+  /** `source` is asked for the content of older events, by views that need it. */
+  open(path: string, mode: 'live' | 'fill', source: Pick<EventSource, 'readPositions'>): OpenedView
   digest(queries: Queries): string
 }
 
@@ -60,6 +64,14 @@ export const SQLITE_VIEWS: { readonly [Name in SqliteViewName]: SqliteView } = {
     },
     digest: timelineDigest,
   },
+  filter: {
+    version: filterProjector.version,
+    open(path, mode, source) {
+      const store = new SqliteFilter(path, mode, source)
+      return { projection: project(filterProjector, store), file: store.file }
+    },
+    digest: filterDigest,
+  },
 }
 
 /** One view opened for reading. */
@@ -73,6 +85,7 @@ const READERS = {
   directory: (queries: Queries) => new SqliteDirectoryQueries(queries),
   submissions: (queries: Queries) => new SqliteSubmissionQueries(queries),
   timeline: (queries: Queries) => new SqliteTimelineQueries(queries),
+  filter: (queries: Queries) => new SqliteFilterQueries(queries),
 } satisfies { [Name in SqliteViewName]: (queries: Queries) => ViewQueries[Name] }
 
 export function openReader<Name extends SqliteViewName>(name: Name, path: string): ReadableView<ViewQueries[Name]> {

@@ -1,0 +1,193 @@
+// Phrases that advertisers and swindlers use and people hardly do, in groups: each group counts once. Written from general
+// knowledge of unwanted mail; no table here was derived from a corpus.
+
+export interface PhraseGroup {
+  readonly rule: string
+  readonly points: number
+  readonly text: string
+  readonly pattern: RegExp
+}
+
+const group = (rule: string, points: number, text: string, ...phrases: readonly string[]): PhraseGroup => ({
+  rule,
+  points,
+  text,
+  pattern: new RegExp(phrases.join('|'), 'i'),
+})
+
+export const PHRASES: readonly PhraseGroup[] = [
+  group(
+    'advance-fee',
+    2.5,
+    'Speaks like a letter that offers a share of a fortune',
+    '(?:urgent|confidential|mutual(?:ly)?)[^.]{0,30}(?:business|benefi|assistance|proposal|relationship)',
+    'next of kin',
+    'foreign (?:partner|account|bank)',
+    '(?:million|thousand)[^.]{0,20}(?:united states|u\\.?s\\.?) dollars',
+    '(?:late|former) (?:president|husband|father|head of state|minister)',
+    'transfer (?:of )?(?:the|this|these) (?:sum|funds?|money)',
+    '(?:nigeria|sierra leone|ivory coast|cote d.ivoire|congo|zimbabwe|angola|abacha|mobutu|savimbi)[^.]{0,60}(?:fund|million|bank|transfer|gold|diamond)',
+    'security company',
+    'diplomatic (?:bag|courier|channel)',
+    'consignment',
+    'barrister',
+    'strictest confiden',
+  ),
+  group(
+    'get-rich',
+    2,
+    'Promises income without work',
+    '(?:work|earn|income|business)[^.\\n]{0,20}(?:at|from) home',
+    'home[ -]based business',
+    '(?:financial|be financially) (?:freedom|independen)',
+    'multi[ -]?level|network marketing|\\bmlm\\b',
+    '(?:make|earn|earned|making|pull in)[^.\\n]{0,20}\\$ ?\\d',
+    '\\$ ?\\d[\\d,.]{2,}[^.\\n]{0,20}(?:per|a|each|every|in your|every single)[ -](?:day|week|month|year|hour)',
+    'be your own boss',
+    'extra (?:income|cash|money)',
+    'residual income',
+    'six[- ]figure',
+    'get (?:paid|rich)',
+    'income (?:potential|opportunit)',
+    'business opportunit',
+    'chain letter',
+    'pyramid',
+    'turn-?key',
+    'dream (?:home|car|vacation|income)',
+    'automatic (?:income|money)',
+    'quit your (?:day )?job',
+    'unlimited (?:income|earning)',
+    'cash (?:flow|machine|making)',
+  ),
+  group(
+    'pills',
+    2.5,
+    'Sells medicine or body changes',
+    'viagra|v[i1l!|]agra|cialis|levitra|xanax|valium|phentermine|\\bhgh\\b|human growth hormone',
+    '(?:on-?line|internet|cheap|overseas|canadian) (?:pharmac|doctor|prescription|drug)',
+    'no (?:prior )?prescription',
+    '(?:penis|breast|bust)[^.\\n]{0,20}(?:enlarg|size|bigger|inch|growth)|enlarge(?:ment)? (?:pill|your)',
+    'weight[ -]loss|lose[^.\\n]{0,12}(?:weight|pounds|lbs|kilos)|burn(?:s|ing)? fat|diet (?:pill|patch|program)|fat[ -]burn',
+    'anti-?aging|wrinkle|cellulite|hair loss|baldness|snoring',
+    'herbal|all[ -]natural',
+    'sexual (?:potency|performance|stimul)|impotence|libido|erection|ejaculat',
+    'cure (?:for|your)|fda[ -]approved|quit smoking|stop smoking',
+  ),
+  group(
+    'adult',
+    2.5,
+    'Offers pornography or dates',
+    'porn|\\bxxx\\b|\\bxxx-|hardcore|\\bsluts?\\b|\\bwhore|horny|\\bteen (?:sex|girl|slut|action)|webcams?\\b[^.\\n]{0,30}(?:girl|live|free|my)|(?:my|girls?|live)[^.\\n]{0,20}webcam|naked|nude|lesbian|\\bcum\\b|blow ?job|\\bpussy|\\bcock\\b|\\bfuck(?:ing|ed)? (?:girls|sluts|teens|hot)|erotic|adult (?:site|video|content|dvd|web|movie|friend|entertain|material|chat)|(?:over|under|least) (?:18|21) years?|18\\+|must be (?:18|21)|singles? in your|(?:meet|date) (?:hot|sexy|local|single|russian|women)|sexy|russian (?:women|brides|lad)|sex (?:life|drive|toy|video|site|slave)|incest|rape (?:site|sex|pic)',
+  ),
+  group(
+    'loans',
+    2,
+    'Offers credit',
+    'mortgage|re-?financ(?:e|ing)[^.\\n]{0,30}|consolidat[^.\\n]{0,20}(?:debt|bill|loan)|debt (?:relief|free|consolid|elimin|problem)|(?:bad|poor|no|any|perfect|damaged|good) credit|credit (?:report|repair|problem|rating|history|check|card (?:debt|offer|account|process))|(?:low|lowest)[^.\\n]{0,14}(?:interest|rate)|home (?:equity|owner)|pre-?approved|loan (?:officer|amount|quote|approv)|(?:home|personal|business|cash|car|auto) loans?|lenders? (?:compete|nationwide)|interest rates? (?:are|as|have|since)|judicial judg|accept credit cards|merchant account',
+  ),
+  group(
+    'insurance',
+    1.5,
+    'Sells insurance',
+    '(?:life|health|auto|car|term|dental|travel) insurance|insurance (?:quote|rate|premium|polic|agent|cover)|save[^.\\n]{0,20}insurance|extended warranty|(?:car|auto|vehicle|home) warranty|annuit(?:y|ies)|dental plan',
+  ),
+  group(
+    'gambling',
+    2,
+    'Sells gambling',
+    'casino|\\bpoker\\b|black ?jack|roulette|sports ?book|(?:on-?line|internet) (?:bet|gambl|gaming)|lotter(?:y|ies)|lotto|powerball|jackpot|slot machine|free chips|place your bet|sweepstake',
+  ),
+  group(
+    'stocks',
+    2,
+    'Praises a share',
+    '(?:hot|penny|small[ -]cap) stock|stock (?:pick|alert|tip|report|advis|watch)|\\botc ?(?:bb|:)|strong buy|(?:investment|investor) (?:opportunit|alert|advis|news)|price target|forward[ -]looking statements|target price|(?:symbol|ticker)\\s*:|wall street[^.\\n]{0,30}(?:buzz|secret|know|miss)|day ?trad|offshore (?:invest|bank|account|trust|corp)|tax[ -]free|asset protection|explosive growth',
+  ),
+  group(
+    'winner',
+    2,
+    'Says that something was won',
+    'you(?:.ve| have|.re| are)?[^.\\n]{0,24}(?:winner|won\\b|been (?:chosen|selected|approved|picked|nominated))|congratulations[!,. ]|claim your (?:prize|free|gift|vacation|reward)|(?:free|bonus|cash|grand) (?:prize|gift|vacation|trip|cruise)|(?:dream|free|florida|caribbean|disney) vacation|prize (?:draw|winner)|you have been (?:specially|randomly)',
+  ),
+  group(
+    'sale',
+    1.2,
+    'Presses to buy',
+    'order (?:now|today|yours|here|by|form|on-?line|line|toll|your)|(?:buy|call|act|click|reply|join|apply|subscribe|register|sign ?up|order|visit|download)[^.\\n]{0,18}(?:now|today|right away|immediately)[!. ]|limited (?:time|offer|edition|quantit|number|suppl)|special (?:offer|price|promotion|discount)|(?:great|lowest|best|wholesale|factory|unbeatable|reduced|discount|amazing|incredible) (?:price|deal|offer|rate|value|saving)s?|save (?:up to|over|big|thousands|hundreds|money|\\$|\\d)|\\d+ ?% (?:off|discount|satisf|guarant|free|legal|risk)|while supplies last|supplies are limited|(?:offer|sale) (?:ends|expires|good)|don.?t (?:miss|delay|wait|hesitate|pass)|once[- ]in[- ]a[- ]lifetime|hurry|money[- ]back|risk[- ]free|(?:no|without)[- ](?:obligation|risk|hidden|cost|experience|purchase|catch|gimmick|credit card)|guarantee(?:d|s)?[!. ]|absolutely free|100 ?% free|free (?:trial|sample|quote|consult|shipping|report|access|info|bonus|gift|cd|dvd|membership|offer|estimate|member|video|tour|copy|download|cell|mp3|dish|satellite|demo|catalog)|toll[- ]free|credit cards? accepted|visa[,/ ]+ ?master|(?:only|just|for|from) (?:us)?\\$ ?\\d|retail (?:value|price)|as seen on|satisfaction|new customers?|complimentary|(?:low|great) cost|order processing|cost you nothing|nothing to lose|what are you waiting',
+  ),
+  group(
+    'bulk-tools',
+    2.5,
+    'Sells bulk mailing',
+    'bulk (?:e-?mail|mail|friendly)|(?:million|thousand)s? (?:of )?(?:(?:fresh|e-?mail|opt|targeted|verified|valid)[ -]?)+(?:address|name|lead|list|in)|e-?mail (?:address(?:es)? (?:list|cd|on cd|extract|for sale|collect)|extract|blast|market|advert|campaign|list|broadcast|promotion|harvest)|mass (?:e-?mail|market)|opt[- ]in (?:e-?mail|list|name|lead|address)|targeted (?:traffic|e-?mail|lead|list|visitor)|search engine (?:submi|rank|posit|regist|placement|market|optimi)|(?:increase|more|drive|boost)[^.\\n]{0,25}(?:traffic|hits|visitors|exposure|sales|leads)|submit your (?:site|web)|web ?(?:site)? (?:traffic|promot|hosting (?:from|for|at|only)|design (?:from|for|service))|your (?:website|web site|url|site) (?:to|in|on|at|could|can|is not)[^.\\n]{0,30}(?:search|engine|top|list|rank)|leads?[!.,]? (?:for|from|to|now)[^.\\n]{0,20}(?:sale|business|mortgage|you)|fax broadcast',
+  ),
+  group(
+    'removal',
+    1.5,
+    'Explains how to be taken off a list that was not asked for',
+    '(?:to|be|wish|want|would like)[^.\\n]{0,30}(?:removed?|unsubscribed?|opt(?:ed)?[ -]?out|taken off|excluded)[^.]{0,40}(?:click|send|reply|e-?mail|list|visit|go to|mail|subject|here|below|future|from|type|this|database)|(?:removal|remove)(?: me)? (?:instruct|request|link|list|from (?:our|this|my|the|future|any)|in (?:the )?subject|yourself|your (?:name|e-?mail|address))|type ["\']?remove|(?:subject|word|with)[^.\\n]{0,14}["\'“]?\\bremove\\b|not wish to receive|no longer wish|no further (?:e-?mail|mail|messag|action|contact)|receive(?:d|ing)? this (?:e-?mail|message|mail|special|newsletter|offer|in error)[^.]{0,60}(?:because|if|in error|as|you|due|since)|never (?:be )?(?:receive|contact|e-?mail|hear|mail)[^.\\n]{0,20}(?:again|anoth|us|from)|one[- ]time (?:mail|e-?mail|offer|message|announce|mess)|this (?:is not|is no|e-?mail is not|message is not|mail is not|is never)[^.\\n]{0,16}(?:spam|unsolicited)|cannot be considered spam|\\bsection 301\\b|bill s\\.? ?1618|title iii|in compliance with|remove (?:url|option|mechanism)|mailing preferences|unsubscribe (?:here|below|link|at|by|from (?:this|our|future)|instruct|please|me|option|if|click)|apologi[sz]e for (?:any|this|the)[^.\\n]{0,20}(?:inconven|intru|disturb|unwant|unsolic)|sorry (?:for|to)[^.\\n]{0,30}(?:bother|intru|inconven|disturb|unsolic)|opt[- ]?out',
+  ),
+  group(
+    'click',
+    1,
+    'Asks for a click',
+    'click (?:here|below|on (?:the|this|my)|the (?:link|button|url|image)|to)|(?:visit|go to|see) (?:our|my|the|this|us)[^.\\n]{0,14}(?:site|web|page|link|url|at)|cut and paste|copy and paste|paste (?:the|this)[^.\\n]{0,20}(?:link|url|browser)|follow(?:ing)? (?:the|this) link|aol users?',
+  ),
+  group(
+    'address-us',
+    0.8,
+    'Greets nobody in particular',
+    'dear (?:friend|sir|madam|customer|member|homeowner|investor|subscriber|valued|user|reader|beneficiary|ceo|business|candidate|internet|e-?mail|colleague|partner|fellow|sirs|web ?master|consumer|client|account|prospect|opportunit|entrepr)|hello (?:friend|there,? (?:i|my|we)|\\$name|dear)|greetings (?:to you|from|in the name|friend|of)|attention:? (?:please|all|business|home|sir|president|ceo|web)|(?:hi|hello),? (?:i am|i.m|my name is|this is) ',
+  ),
+  group(
+    'secret-software',
+    1.5,
+    'Sells copying, spying or copies',
+    '(?:copy|burn|backup)[^.\\n]{0,14}(?:dvd|cd|movie|ps2|playstation|xbox|game)|cable (?:descrambl|box|filter|tv)|de-?scrambl|spy (?:on|cam|soft|ware)|find out anything|investigat(?:e|or)[^.\\n]{0,20}(?:anyone|anybody|people|your|friends)|(?:cheap|oem|discount|low[- ]cost|popular) software|(?:microsoft|adobe|windows|norton|office)[^.\\n]{0,30}(?:\\$ ?\\d|only \\$|discount|oem|lowest)|norton systemworks|inkjet|(?:toner|ink|printer) cartridge|laser printer toner|university diploma|(?:degree|diploma)s?[^.\\n]{0,30}(?:life experience|non-?accredited|prestigious|no (?:test|class|book|exam))|(?:university|college|bachelor|masters?|doctorate)[^.\\n]{0,20}(?:diploma|degrees? (?:from|in|avail|based|now))|replica|rolex|(?:radar|laser)[^.\\n]{0,14}(?:detect|jam)|cell(?:ular)? phone (?:boost|anten|radiat|free|offer)|long distance[^.\\n]{0,30}(?:cents|rate|minute|plan|call|low)|cents (?:per|a) minute|prepaid (?:phone|calling|card)|(?:satellite|dish) (?:tv|network|system|dish)|time-?share|cigarettes|tobacco|cigars?',
+  ),
+  group(
+    'phishing',
+    2.5,
+    'Asks for account details',
+    '(?:verify|update|confirm|validate|restore)[^.\\n]{0,24}(?:account|billing|identity|password|payment|bank(?:ing)?|card) ?(?:info|detail|record|data|now|here|by|at|status|below)?|account (?:has been|was|will be|is about to|may be)[^.\\n]{0,20}(?:suspend|limit|lock|clos|terminat|deactivat|expire|restrict|block)|unusual (?:activity|sign|login)|(?:mailbox|storage|quota)[^.\\n]{0,30}(?:full|exceed|limit|upgrade)|security (?:alert|notice|update)[^.\\n]{0,20}account|confirm your (?:identity|e-?mail|details)|seed phrase|wallet[^.\\n]{0,20}(?:connect|verify|validat)|(?:bitcoin|crypto)[^.\\n]{0,30}(?:invest|profit|doubl|wallet|trad)|(?:gift card|itunes card)s?[^.\\n]{0,30}(?:code|buy|purchase|scratch)',
+  ),
+  group(
+    'advert-label',
+    3,
+    'Is labelled as advertising',
+    '^\\s*(?:re:\\s*)?\\(?\\[?adv[\\]:.)\\s-]',
+    '[\\[(<{]\\s*(?:광\\s*[.*/]?\\s*고|성인\\s*광고|홍\\s*보|정보)\\s*[\\])>}]',
+    '^\\s*(?:광\\s*고|廣告)',
+  ),
+  group('adult-label', 2, 'Is labelled for adults', 'adv:? ?adult|\\[adult\\]|sexually[- ]explicit'),
+  group(
+    'korean-sales',
+    1.5,
+    'Korean sales phrases',
+    '수신\\s*거부|무료\\s*(?:체험|회원|상담|증정|수강|다운)|대출|특별\\s*(?:할인|가격|혜택|이벤트)|파격|최저가|돈\\s*버는|부업|재택|카지노|성인\\s*(?:사이트|방송|인증)|비아그라|정보통신망|사전\\s*동의\\s*없|메일\\s*주소는|원치\\s*않',
+  ),
+  group(
+    'chinese-sales',
+    1.5,
+    'Chinese sales phrases',
+    '免費|免费|優惠|优惠|批發|批发|出租|代開|代开|發票|发票|訂購|订购|促銷|促销|賺錢|赚钱|兼職|兼职|廣告|广告|特價|特价|貸款|贷款|減肥|减肥|秘方|會員|会员|取消訂閱|退訂|退订|不想再收|電子報|打擾|打扰|商機|商机|掉髮|禿頭|請按',
+  ),
+  group(
+    'european-sales',
+    1.2,
+    'Sales phrases of other languages',
+    'haga clic|para ser (?:removido|eliminado|borrado)|sin costo|oferta especial|oportunidad|gane dinero|llame ya|descuento|cliquez ici|d[ée]sinscri|d[ée]sabonn|offre sp[ée]ciale|gratuit(?:ement)?|klicken sie|kostenlos|gratis|abbestellen|angebot|verdienen sie|cliccare qui|offerta|clique aqui|lista de (?:envio|correo)|ganhe|promo[cç][aã]o|tıklayın|ücretsiz|bedava|kazan|listeden|бесплатн|скидк|рассыл|заработ|предлага',
+  ),
+  group(
+    'urgent',
+    1,
+    'Presses for time',
+    '\\burgent|important (?:notice|message|information)|act (?:fast|now|quickly|immediately)|immediate (?:attention|response|assist|action)|last chance|final notice|time is running|expires? (?:soon|today|in)|response needed|(?:within|next) (?:24|48|72) hours',
+  ),
+  group(
+    'claims',
+    1,
+    'Claims what is too good',
+    'amazing|incredible|miracle|revolutionary|breakthrough|unbelievable|fantastic|astonishing|phenomenal|tremendous|(?:hottest|greatest|biggest|easiest|fastest)[^.\\n]{0,20}|(?:the )?secrets? (?:of|to|that|they|behind)|proven (?:to|system|method|result|formula|track)|doctors? (?:recommend|approved)|(?:never|ever) before|life[- ]?(?:changing|long|time) |(?:change|improve) your (?:life|sex)|look (?:and feel )?younger|guaranteed (?:to|result|income|approval|success|lowest|by)|it(?:.s| is)? (?:really )?(?:that )?(?:simple|easy|works|free|fun)!|no (?:selling|kidding|joke|bull|experience|questions asked)|scientifically|clinically',
+  ),
+]
