@@ -8,6 +8,9 @@ import type { Cache } from '../projections/ports/cache.ts'
 import type { FilterQueries } from '../projections/queries.ts'
 import { AttachmentFilter } from './adapters/mail-filter/attachments.ts'
 import { BuiltinFilter } from './adapters/mail-filter/builtin.ts'
+import { ClamdFilter } from './adapters/mail-filter/clamd.ts'
+import { RspamdFilter } from './adapters/mail-filter/rspamd.ts'
+import { SpamdFilter } from './adapters/mail-filter/spamd.ts'
 import { connectionPolicyOf, type EngineSettings, enginesOf, type FilterSettings } from './filter-settings.ts'
 
 export interface ProtectionParts {
@@ -53,9 +56,11 @@ function filtersOf(engine: EngineSettings, { filter }: ProtectionParts): readonl
     case 'builtin':
       return [new BuiltinFilter(filter), new AttachmentFilter()]
     case 'rspamd':
+      return [new RspamdFilter(engine)]
     case 'spamd':
+      return [new SpamdFilter(engine)]
     case 'clamd':
-      throw new Error(`${engine.kind} is not there yet`)
+      return [new ClamdFilter(engine)]
     default: {
       const _: never = engine.kind
       return _

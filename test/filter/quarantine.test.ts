@@ -61,17 +61,19 @@ describe('quarantine', () => {
   it('is released by its owner: once, into the inbox, with the reasons', async (t) => {
     const { server, alice, bob, hold } = await start(t)
     const id = await hold([alice, bob])
-    const ask = async (person: Person, query: string, variables = {}) =>
-      (await server.graphql(person, query, variables)) as Answer
-    const listed = (await ask(alice, LIST)).data?.['quarantine'] as {
+    const ask = async (person: Person, query: string, variables = {}) => {
+      const { data } = (await server.graphql(person, query, variables)) as Answer
+      return { data: data ?? {} }
+    }
+    const listed = (await ask(alice, LIST)).data['quarantine'] as {
       subject: string
       verdict: { reasons: unknown[] }
     }[]
     assert.equal(listed.length, 1)
     assert.deepEqual([listed[0]?.subject, listed[0]?.verdict.reasons.length], ['Invoice', 1])
-    const released = (await ask(alice, RELEASE, { id })).data?.['releaseQuarantined'] as { messageId: string }
+    const released = (await ask(alice, RELEASE, { id })).data['releaseQuarantined'] as { messageId: string }
     await server.settle()
-    const again = (await ask(alice, RELEASE, { id })).data?.['releaseQuarantined']
+    const again = (await ask(alice, RELEASE, { id })).data['releaseQuarantined']
     assert.deepEqual(again, released)
     const message = (
       await ask(
@@ -82,15 +84,15 @@ describe('quarantine', () => {
       )
     ).data
     assert.deepEqual(
-      (message?.['folders'] as { role: string; total: number }[]).find(({ role }) => role?.toLowerCase() === 'inbox')
+      (message['folders'] as { role: string; total: number }[]).find(({ role }) => role?.toLowerCase() === 'inbox')
         ?.total,
       1,
     )
-    assert.deepEqual((message?.['message'] as { subject: string }).subject, 'Invoice')
-    assert.deepEqual((message?.['message'] as { verdict: FilterVerdict }).verdict.action, 'quarantine')
-    assert.deepEqual((await ask(alice, LIST)).data?.['quarantine'], [])
-    assert.equal(((await ask(bob, LIST)).data?.['quarantine'] as unknown[]).length, 1, 'that of another stays')
-    const history = (await ask(alice, `{ history(messageId: "${released.messageId}") { type summary } }`)).data?.[
+    assert.deepEqual((message['message'] as { subject: string }).subject, 'Invoice')
+    assert.deepEqual((message['message'] as { verdict: FilterVerdict }).verdict.action, 'quarantine')
+    assert.deepEqual((await ask(alice, LIST)).data['quarantine'], [])
+    assert.equal(((await ask(bob, LIST)).data['quarantine'] as unknown[]).length, 1, 'that of another stays')
+    const history = (await ask(alice, `{ history(messageId: "${released.messageId}") { type summary } }`)).data[
       'history'
     ]
     assert.deepEqual(
