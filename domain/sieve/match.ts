@@ -78,74 +78,124 @@ export function related(relation: Relation, order: number): boolean {
   }
 }
 
-/** Wildcards in order: code units, ANY_ONE for `?`, ANY_MANY for `*`. */
-export type Pattern = readonly number[]
-const ANY_ONE = -1
-const ANY_MANY = -2
+/** A run of a pattern between two `*`: literal texts, and ANY_ONE for each `?`. */
+type Segment = readonly (string | typeof ANY_ONE)[]
+const ANY_ONE = 1
+
+/** A key of :matches, cut at every `*`. */
+export type Pattern = readonly Segment[]
 
 /** Reads a key of :matches: a backslash takes the meaning from what follows it. */
 export function readPattern(key: string): Pattern {
-  const pattern: number[] = []
+  const pattern: (string | typeof ANY_ONE)[][] = [[]]
+  let literal = ''
+  const put = (piece: typeof ANY_ONE | undefined): void => {
+    const segment = pattern.at(-1)
+    if (literal !== '') segment?.push(literal)
+    literal = ''
+    if (piece !== undefined) segment?.push(piece)
+  }
   for (let at = 0; at < key.length; at++) {
     const char = key[at]
-    if (char === '*') pattern.push(ANY_MANY)
-    else if (char === '?') pattern.push(ANY_ONE)
+    if (char === '*') {
+      put(undefined)
+      pattern.push([])
+    } else if (char === '?') put(ANY_ONE)
     else {
       if (char === '\\' && at + 1 < key.length) at++
-      pattern.push(key.charCodeAt(at))
+      literal += key[at]
     }
   }
+  put(undefined)
   return pattern
 }
 
+type Span = readonly [start: number, end: number]
+
 /**
  * Where the wildcards match, in the order of the key: start and end of each, every `*` as short as can be (RFC 5229 §3.2). Undefined when
- * the key does not match, or when the steps are used up. Going back to the last `*` alone is enough, so it takes at most the product
- * of both lengths.
+ * the key does not match, or when the steps are used up. Each run between two `*` is looked for once and stays where it is first found,
+ * so it takes at most the product of both lengths.
  */
-export function matchWildcards(
-  text: string,
-  pattern: Pattern,
-  steps: Steps,
-): readonly (readonly [number, number])[] | undefined {
-  const found: [number, number][] = []
-  let at = 0
-  let next = 0
-  let star = -1
-  let starEnd = 0
-  let foundAtStar = 0
-  for (;;) {
-    if (!steps.take(1)) return undefined
-    if (next === pattern.length && at === text.length) return found
-    const wanted = pattern[next]
-    if (wanted === ANY_MANY) {
-      star = next++
-      starEnd = at
-      foundAtStar = found.length
-      found.push([at, at])
-      // A star at the end takes all that is left.
-      if (next === pattern.length) {
-        found[foundAtStar] = [at, text.length]
-        return found
-      }
-    } else if (wanted === ANY_ONE && at < text.length) {
+export function matchWildcards(text: string, pattern: Pattern, steps: Steps): readonly Span[] | undefined {
+  const found: Span[] = []
+  const last = pattern.length - 1
+  let at = endOf(text, pattern[0] as Segment, 0, found)
+  if (at < 0 || !steps.take(1)) return undefined
+  if (last === 0) return at === text.length ? found : undefined
+  for (let i = 1; i < last; i++) {
+    const segment = pattern[i] as Segment
+    const star = found.push([at, at]) - 1
+    const start = find(text, segment, at, steps)
+    if (start < 0) return undefined
+    found[star] = [at, start]
+    at = endOf(text, segment, start, found)
+  }
+  const segment = pattern[last] as Segment
+  const start = findAtEnd(text, segment, at, steps)
+  if (start < 0) return undefined
+  found.push([at, start])
+  endOf(text, segment, start, found)
+  return found
+}
+
+/** Where a segment that begins at `start` ends, with what each `?` took; -1 when it does not match there. */
+function endOf(text: string, segment: Segment, start: number, found: Span[]): number {
+  let at = start
+  for (const piece of segment) {
+    if (piece === ANY_ONE) {
+      if (at >= text.length) return -1
       const end = at + width(text, at)
       found.push([at, end])
       at = end
-      next++
-    } else if (wanted !== undefined && at < text.length && text.charCodeAt(at) === wanted) {
-      at++
-      next++
     } else {
-      if (star === -1 || starEnd >= text.length) return undefined
-      const begun = (found[foundAtStar] as [number, number])[0]
-      starEnd += width(text, starEnd)
-      found.length = foundAtStar
-      found.push([begun, starEnd])
-      at = starEnd
-      next = star + 1
+      if (!text.startsWith(piece, at)) return -1
+      at += piece.length
     }
   }
+  return at
+}
+
+/** The first place at or behind `from` where a segment matches, or -1. */
+function find(text: string, segment: Segment, from: number, steps: Steps): number {
+  const [first] = segment
+  if (first === undefined) return from
+  const tried: Span[] = []
+  let start = from
+  while (start <= text.length) {
+    if (typeof first === 'string') {
+      const next = text.indexOf(first, start)
+      // The runtime's search is fast for short texts; long ones with repetitions may cost their length at every place.
+      const passed = (next < 0 ? text.length : next) - start
+      if (!steps.take(1 + (passed >> 4) * (1 + (first.length >> 6))) || next < 0) return -1
+      start = next
+    }
+    if (!steps.take(segment.length)) return -1
+    tried.length = 0
+    if (endOf(text, segment, start, tried) >= 0) return start
+    start += width(text, start)
+  }
+  return -1
+}
+
+/** The first place at or behind `from` where a segment matches up to the very end, or -1. */
+function findAtEnd(text: string, segment: Segment, from: number, steps: Steps): number {
+  let units = 0
+  let wild = 0
+  for (const piece of segment) {
+    if (piece === ANY_ONE) wild++
+    else units += piece.length
+  }
+  const tried: Span[] = []
+  // A `?` takes one or two code units.
+  for (let start = Math.max(from, text.length - units - 2 * wild); start <= text.length - units - wild; start++) {
+    if (!steps.take(segment.length)) return -1
+    const code = text.charCodeAt(start)
+    const inside = start > from && code >= 0xdc00 && code < 0xe000 && width(text, start - 1) === 2
+    tried.length = 0
+    if (!inside && endOf(text, segment, start, tried) === text.length) return start
+  }
+  return -1
 }
 
 /** Code units of the character at `at`: one `?` takes a whole character. */

@@ -239,7 +239,7 @@ describe('limits of a run', () => {
 
   it('stop wildcards that would never end', () => {
     const long = `Subject: ${'a'.repeat(60_000)}\n\n`
-    const script = `if header :matches "subject" "*${'a'.repeat(2_000)}b*" { discard; }`
+    const script = `if header :matches "subject" "*${'a?'.repeat(1_000)}b*" { discard; }`
     assert.match(stopped(script, long), /takes too long/)
   })
 
