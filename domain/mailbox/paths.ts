@@ -1,15 +1,20 @@
 // Folders by the path of their names, as rules and people write it: `Work/Plans`, with INBOX for the inbox.
-import type { Folder, FolderRole, Mailbox } from './mailbox.ts'
+import type { Folder, FolderRole } from './mailbox.ts'
+
+type Placed = Pick<Folder, 'id' | 'name' | 'parentId' | 'role'>
 
 /** The folder at a path, names in any case as they are unique in any case; undefined when there is none. */
-export function folderAt(mailbox: Mailbox, path: string): Folder | undefined {
+export function folderAt<F extends Placed>(
+  { folders }: { readonly folders: ReadonlyMap<string, F> },
+  path: string,
+): F | undefined {
   const names = path.split('/')
-  let found: Folder | undefined
+  let found: F | undefined
   for (const [depth, name] of names.entries()) {
     const parentId: string | null = found?.id ?? null
     const key = name.toLowerCase()
     found = undefined
-    for (const folder of mailbox.folders.values()) {
+    for (const folder of folders.values()) {
       const inbox = depth === 0 && folder.role === 'inbox' && key === 'inbox'
       if (inbox || (folder.parentId === parentId && folder.name.toLowerCase() === key)) found = folder
     }

@@ -65,6 +65,27 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
     what: 'Lists the tokens and app passwords of an account, without their secrets.',
   },
   'token revoke': { usage: 'token revoke ADDRESS ID', what: 'Ends a token or app password at once.' },
+  'sieve check': {
+    usage: 'sieve check FILE',
+    what: 'Tells what is wrong with a Sieve script, by line and column.',
+  },
+  'sieve list': { usage: 'sieve list ADDRESS', what: 'Lists the filter rules of an account.' },
+  'sieve get': { usage: 'sieve get ADDRESS NAME', what: 'Prints filter rules.' },
+  'sieve put': {
+    usage: 'sieve put ADDRESS NAME FILE [--activate]',
+    what: 'Saves filter rules, and puts them in force with --activate.',
+    example: 'everpost sieve put kim@example.test main rules.sieve --activate',
+  },
+  'sieve activate': {
+    usage: 'sieve activate ADDRESS NAME | --none',
+    what: 'Puts saved filter rules in force, or none.',
+  },
+  'sieve delete': { usage: 'sieve delete ADDRESS NAME', what: 'Deletes filter rules that are not in force.' },
+  'sieve test': {
+    usage: 'sieve test ADDRESS FILE [--last N] [--folder NAME]',
+    what: 'Shows what a script would have done to the newest messages of a folder, and does nothing.',
+    example: 'everpost sieve test kim@example.test rules.sieve --last 50',
+  },
   search: {
     usage: 'search ADDRESS QUERY [--first N]',
     what: 'Finds messages: words, "phrases", -not, OR, from: to: cc: subject: in: has: is: before: after: larger: smaller:.',

@@ -22,6 +22,7 @@ import { quarantineDrop, quarantineList, quarantineRelease } from './quarantine.
 import { queueCancel, queueList, queueRetry } from './queue.ts'
 import { searchVerb } from './search.ts'
 import { type CliIo, type CliServices, CliUsage } from './services.ts'
+import { sieveActivate, sieveCheck, sieveDelete, sieveGet, sieveList, sievePut, sieveTest } from './sieve.ts'
 import { exportVerb, importVerb } from './transfer.ts'
 
 type Verb = (services: CliServices, argv: readonly string[], io: CliIo) => Promise<void>
@@ -42,6 +43,13 @@ const RUN: Readonly<Record<string, Verb>> = {
   'token create': tokenCreate,
   'token list': tokenList,
   'token revoke': tokenRevoke,
+  'sieve check': sieveCheck,
+  'sieve list': sieveList,
+  'sieve get': sieveGet,
+  'sieve put': sievePut,
+  'sieve activate': sieveActivate,
+  'sieve delete': sieveDelete,
+  'sieve test': sieveTest,
   search: searchVerb,
   import: importVerb,
   export: exportVerb,

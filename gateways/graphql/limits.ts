@@ -35,6 +35,9 @@ const COSTS: Readonly<Record<string, number>> = {
   'Query.mailboxAt': 10_000,
   'Query.history': 200,
   'Query.thread': 100,
+  'Query.testFilterRules': 10_000,
+  'Query.checkFilterRules': 50,
+  'Mutation.saveFilterRules': 50,
 }
 /** Entries of lists that no argument bounds. */
 const LIST_SIZE = 5

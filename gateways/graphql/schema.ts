@@ -11,9 +11,11 @@ import './types/history.ts'
 import './types/snapshot.ts'
 import './types/submission.ts'
 import './types/quarantine.ts'
+import './types/filter-rules.ts'
 import './mutations/send.ts'
 import './mutations/messages.ts'
 import './mutations/folders.ts'
+import './mutations/filter-rules.ts'
 import './types/subscription.ts'
 
 export const schema: GraphQLSchema = builder.toSchema({ sortSchema: false })
