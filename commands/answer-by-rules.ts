@@ -38,6 +38,8 @@ export interface Answering {
   readonly recipient: string
   /** As the message came. */
   readonly header: Header
+  /** The filters took it for junk: its sender is somebody else, who gets no answers from us. */
+  readonly junk: boolean
 }
 
 /** Why nothing is sent. */
@@ -75,6 +77,7 @@ export async function answerAutomatically(
   action: VacationAction,
 ): Promise<{ readonly appends: readonly JournalAppend[] } | NotSent> {
   const { ports, context, incoming, account, recipient, header } = answering
+  if (answering.junk) return { note: 'it was taken for junk' }
   const facts = { mailFrom: incoming.mailFrom, recipient, ownAddresses: ownAddresses(answering), header }
   const why = whyNoAnswer(action, facts)
   if (why !== undefined) return { note: why }
@@ -102,6 +105,7 @@ export async function sendRefusal(
   { extended, reason }: Extract<SieveAction, { type: 'reject' }>,
 ): Promise<{ readonly append: JournalAppend } | NotSent> {
   const { ports, context, incoming, account, recipient, header } = answering
+  if (answering.junk) return { note: 'it was taken for junk' }
   const to = normalizeAddress(incoming.mailFrom)?.address
   if (to === undefined) return { note: 'the sender takes no answers' }
   const submissionId = derivedId('refusal', incoming.intakeId, account.id)

@@ -19,6 +19,7 @@ import type { Directory, DirectoryAccount, MailboxSnapshots } from './ports/view
 import {
   appendsOf,
   type DeliveryPlan,
+  defaultFolder,
   type IncomingMail,
   type IncomingRecipient,
   type PlannedDelivery,
@@ -159,13 +160,13 @@ async function plan(
   const done: RulesOutcome = {
     script: active.name,
     actions: planner.done.slice(0, MAX_ACTIONS_TOLD),
-    ...(problem ? { problem: { ...problem, message: problem.message.slice(0, 300) } } : {}),
+    ...(problem ? { problem: { ...problem, message: problem.message.slice(0, 200) } } : {}),
   }
   return { deliveries: planner.deliveries(), outcome: done, appends: [...planner.appends, ...noted] }
 }
 
-const MAX_ACTIONS_TOLD = 10
-const MAX_DETAIL = 100
+const MAX_ACTIONS_TOLD = 8
+const MAX_DETAIL = 60
 
 /** Turns the actions of one outcome into deliveries and appends. */
 class Planner {
@@ -176,7 +177,7 @@ class Planner {
   readonly #context: CommandContext
   readonly #incoming: MailToDeliver
   readonly #own: Ruled
-  /** By folder; '' is where mail goes by default. */
+  /** By folder. */
   readonly #deliveries = new Map<string, PlannedDelivery>()
   readonly #rewritten = new Map<Header, Promise<NonNullable<PlannedDelivery['edited']>>>()
   #mailbox: Mailbox | undefined
@@ -188,7 +189,8 @@ class Planner {
     this.#own = own
     this.#mailbox = own.mailbox
     const { account, recipient, message } = own
-    this.answering = { ports, context, incoming, account, recipient: recipient.address, header: message.header }
+    const junk = recipient.verdict?.action === 'junk'
+    this.answering = { ports, context, incoming, account, recipient: recipient.address, header: message.header, junk }
   }
 
   async take(action: SieveAction): Promise<void> {
@@ -258,7 +260,7 @@ class Planner {
     folderId: string | undefined,
     { flags, header, place }: { flags: readonly string[]; header?: Header; place?: { readonly line: number } },
   ): Promise<void> {
-    const key = folderId ?? ''
+    const key = folderId ?? defaultFolder(this.#own.recipient)
     const known = this.#deliveries.get(key)
     const normal = flags.flatMap((flag) => normalizeFlag(flag) ?? [])
     const edited = header === undefined ? undefined : await this.#rewrite(header)
