@@ -1,5 +1,7 @@
 // How mail programs reach mailboxes: the listeners of IMAP, POP3 and ManageSieve.
+import { FolderIndexes } from '../gateways/imap/folder-index.ts'
 import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
+import { Rendered } from '../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../gateways/imap/server.ts'
 import type { ImapServices } from '../gateways/imap/services.ts'
 import { listenManageSieve } from '../gateways/managesieve/server.ts'
@@ -34,6 +36,8 @@ export async function startMailAccess(
     directory: projectors.directory,
     snapshots: projectors.mailbox,
     mailbox: projectors.mailbox,
+    indexes: new FolderIndexes({ source: everpost.journal, mailbox: projectors.mailbox }),
+    rendered: new Rendered(),
     waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
     onApplied: (listener) => projectors.onApplied(listener),
     now: Date.now,

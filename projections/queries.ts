@@ -142,6 +142,8 @@ export interface UidRow {
   readonly modseq: number
   readonly flags: readonly string[]
   readonly receivedAt: number
+  /** The Date field, epoch milliseconds; null when the message has none. */
+  readonly date: number | null
   readonly size: number
   readonly position: Position
 }
@@ -174,8 +176,6 @@ export interface MailboxQueries {
       readonly limit?: number | undefined
     },
   ): Promise<readonly UidRow[]>
-  /** Every UID of a folder, ascending: what a client's sequence numbers count. */
-  uids(account: AccountId, folderId: string): Promise<readonly number[]>
   /** The lowest UID without \\Seen (RFC 3501 §7.1 UNSEEN). */
   firstUnseen(account: AccountId, folderId: string): Promise<number | undefined>
   /** How many messages of the folder carry a system flag. */

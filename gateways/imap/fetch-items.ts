@@ -144,6 +144,9 @@ export const needsContent = (item: FetchItem): boolean => {
     case 'RFC822.SIZE':
     case 'MODSEQ':
     case 'EMAILID':
+    // These two are in lists.
+    case 'THREADID':
+    case 'PREVIEW':
       return false
     default:
       return true

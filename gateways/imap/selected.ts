@@ -3,6 +3,7 @@ import { type AccountId, isRedacted, mailboxStream, type Revision } from '../../
 import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
 import type { FolderRow, UidRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
+import { type FolderIndex, messagesOf } from './folder-index.ts'
 import { resolveSet, type SequenceSet } from './sequence-set.ts'
 import type { ImapServices } from './services.ts'
 
@@ -57,7 +58,8 @@ export class Selected {
     // Before the rows: what comes in between is told once more, and known then.
     selected.#revision = (await mailbox.accountRevision(account)) ?? -1n
     selected.#vanishedUpTo = Number(selected.#revision) + 1
-    selected.uids = [...(await mailbox.uids(account, folder.id))]
+    const index = await services.indexes.get(account, folder.id)
+    selected.uids = index ? Array.from(index.uids.subarray(0, index.count)) : []
     return selected
   }
 
@@ -99,21 +101,24 @@ export class Selected {
     return found
   }
 
+  /** The columns of the folder as they are now; undefined once it is gone. */
+  index(): Promise<FolderIndex | undefined> {
+    return this.#services.indexes.get(this.account, this.folderId)
+  }
+
   /** Rows of some UIDs, ascending, in pages. Those expunged meanwhile are left out. */
   async *rows(uids: readonly number[]): AsyncGenerator<readonly UidRow[], void, void> {
-    for (let i = 0; i < uids.length; ) {
-      const from = uids[i] as number
-      // A page of neighbours is one look into the index, with those in between that were not asked for.
-      let end = Math.min(i + ROWS, uids.length)
-      while (end > i + 1 && this.place(uids[end - 1] as number) - this.place(from) > 2 * (end - i))
-        end = i + ((end - i) >> 1)
-      const wanted = uids.slice(i, end)
-      const to = wanted.at(-1) as number
-      const limit = this.place(to) - this.place(from) + 1 + ROWS
-      const rows = await this.#services.mailbox.uidRange(this.account, this.folderId, { from, to, limit })
-      const set = wanted.length === rows.length ? undefined : new Set(wanted)
-      yield set ? rows.filter(({ uid }) => set.has(uid)) : rows
-      i = end
+    for (let i = 0; i < uids.length; i += ROWS) {
+      const index = await this.index()
+      if (!index) return
+      const rows: UidRow[] = []
+      let place = index.place(uids[i] as number)
+      for (const uid of uids.slice(i, i + ROWS)) {
+        // Neighbours mostly are neighbours: the next one is looked at before it is looked for.
+        if (index.uids[place] !== uid) place = index.place(uid)
+        if (place < index.count && index.uids[place] === uid) rows.push(index.row(place++))
+      }
+      yield rows
     }
   }
 
@@ -182,21 +187,5 @@ export class Selected {
     if (ids.size === 0) return []
     const found = await mailbox.messagesById(this.account, [...ids])
     return found.filter((row) => row.folderId === this.folderId && !row.expunged).sort((a, b) => a.uid - b.uid)
-  }
-}
-
-function messagesOf(event: MailboxEvent): readonly string[] {
-  switch (event.type) {
-    case 'MessageReceived':
-    case 'MessageAppended':
-    case 'MessageMoved':
-    case 'MessageRestored':
-      return [event.data.messageId]
-    case 'MessageCopied':
-      return [event.data.copyId]
-    case 'FlagsChanged':
-      return event.data.messageIds
-    default:
-      return []
   }
 }

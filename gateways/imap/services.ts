@@ -5,6 +5,8 @@ import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { AccountId, Revision } from '../../domain/log.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries } from '../../projections/queries.ts'
+import type { FolderIndexes } from './folder-index.ts'
+import type { Rendered } from './respond/rendered.ts'
 
 export interface ImapServices {
   readonly journal: Journal
@@ -13,6 +15,9 @@ export interface ImapServices {
   readonly directory: Directory
   readonly snapshots: MailboxSnapshots
   readonly mailbox: MailboxQueries
+  /** Shared by all listeners of the process. */
+  readonly indexes: FolderIndexes
+  readonly rendered: Rendered
   /** Resolves once the views reflect the revision. */
   waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
   onApplied(listener: (touched: ReadonlyMap<AccountId, Revision>) => void): () => void

@@ -8,6 +8,8 @@ export class Output {
   #stream: Writable
   #parts: Buffer[] = []
   #length = 0
+  /** Text behind the parts, one character a byte: many short answers become bytes at once. */
+  #text = ''
   #closed = false
 
   constructor(stream: Writable) {
@@ -16,7 +18,9 @@ export class Output {
 
   /** Text is one character a byte, or ASCII. */
   text(text: string): void {
-    this.bytes(Buffer.from(text, 'latin1'))
+    if (this.#closed) return
+    this.#text += text
+    if (this.#text.length + this.#length >= GATHER) this.flush()
   }
 
   line(text: string): void {
@@ -25,12 +29,22 @@ export class Output {
 
   bytes(bytes: Uint8Array): void {
     if (this.#closed) return
+    this.#settle()
     this.#parts.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     this.#length += bytes.byteLength
     if (this.#length >= GATHER) this.flush()
   }
 
+  #settle(): void {
+    if (this.#text === '') return
+    const bytes = Buffer.from(this.#text, 'latin1')
+    this.#text = ''
+    this.#parts.push(bytes)
+    this.#length += bytes.length
+  }
+
   flush(): void {
+    this.#settle()
     if (this.#length === 0) return
     const all = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts)
     this.#parts = []

@@ -119,7 +119,6 @@ export async function answers({ mailbox, directory, submissions, timeline }: Vie
         }
       }
       all.push(await mailbox.uidRange(account, folder, { from: 2, to: 30, changedSince: 4 }))
-      all.push(await mailbox.uids(account, folder))
       all.push(await mailbox.firstUnseen(account, folder))
       all.push(await mailbox.countFlagged(account, folder, '\\flagged'))
       all.push(await mailbox.vanishedSince(account, folder, 5))

@@ -9,7 +9,9 @@ import { newId } from '../../commands/identity.ts'
 import { openAccount } from '../../commands/open-account.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
 import { readMail } from '../../domain/mail/read.ts'
+import { FolderIndexes } from '../../gateways/imap/folder-index.ts'
 import { DEFAULT_IMAP_LIMITS, type ImapLimits } from '../../gateways/imap/limits.ts'
+import { Rendered } from '../../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../../gateways/imap/server.ts'
 import { listenPop3 } from '../../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Pop3Limits, type Sharing } from '../../gateways/pop3/services.ts'
@@ -25,10 +27,13 @@ export class MailAccess {
   readonly tls: TlsPair
   readonly ids = new Map<string, string>()
   readonly logged: string[] = []
+  readonly #indexes: FolderIndexes
+  readonly #rendered = new Rendered()
 
   private constructor(everpost: Everpost, tls: TlsPair) {
     this.everpost = everpost
     this.tls = tls
+    this.#indexes = new FolderIndexes({ source: everpost.journal, mailbox: everpost.projectors.mailbox })
   }
 
   /** To be closed at the end. */
@@ -67,6 +72,8 @@ export class MailAccess {
       directory: projectors.directory,
       snapshots: projectors.mailbox,
       mailbox: projectors.mailbox,
+      indexes: this.#indexes,
+      rendered: this.#rendered,
       waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
       onApplied: (...args: Parameters<typeof projectors.onApplied>) => projectors.onApplied(...args),
       now: Date.now,

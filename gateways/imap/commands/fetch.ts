@@ -6,7 +6,7 @@ import type { Arguments } from '../arguments.ts'
 import { BadCommand, Refused } from '../errors.ts'
 import { type FetchItem, marksSeen, needsContent, readItems } from '../fetch-items.ts'
 import { OpenMessage } from '../message.ts'
-import { writeFetch } from '../respond/fetch.ts'
+import { isDescription, isOfRow, writeFetch, writeRow } from '../respond/fetch.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 import type { Answer, Command } from './command.ts'
@@ -108,12 +108,22 @@ async function writePage(
   itemsOf: (row: UidRow) => readonly FetchItem[],
 ): Promise<void> {
   const { services, accountId } = session
+  if (rows.every((row) => itemsOf(row).every(isOfRow))) {
+    for (const row of rows) writeRow(session, itemsOf(row), row)
+    return
+  }
   const all = rows.flatMap((row) => itemsOf(row).map(({ kind }) => kind))
-  const wantsContent = rows.some((row) => itemsOf(row).some(needsContent))
+  const { rendered } = services
+  const toOpen = rows.filter((row) =>
+    itemsOf(row).some(
+      (item) => needsContent(item) && !(isDescription(item) && rendered.get(row.position, item.kind) !== undefined),
+    ),
+  )
   const wantsListed = all.includes('THREADID') || all.includes('PREVIEW')
-  const opened = wantsContent
-    ? await OpenMessage.openAll(services, mailboxStream(accountId), rows)
-    : new Map<number, OpenMessage>()
+  const opened =
+    toOpen.length > 0
+      ? await OpenMessage.openAll(services, mailboxStream(accountId), toOpen)
+      : new Map<number, OpenMessage>()
   const listed = new Map(
     wantsListed
       ? (

@@ -2,8 +2,9 @@
 import { BadCommand } from '../errors.ts'
 import { CriteriaReader } from '../search/criteria.ts'
 import { searchMailbox } from '../search/evaluate.ts'
-import { ccOf, type Listed, listedOf } from '../search/listed.ts'
+import { ccOf, fromRow, type Listed, listedOf } from '../search/listed.ts'
 import { readResultOptions, save, writeExtended } from '../search/results.ts'
+import type { Session } from '../session.ts'
 import type { Answer, Command, CommandArguments } from './command.ts'
 
 const KEYS = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const
@@ -32,20 +33,42 @@ export const sort: Command = {
     args.space()
     const criterion = reader.keys()
     args.end()
+    const [only] = orders
+    if (!options && orders.length === 1 && only?.key === 'DATE' && !only.reverse && criterion.kind === 'all') {
+      tell(session, (await session.mailbox.index())?.byDate() ?? [], byUid)
+      return { holdExpunges: !byUid }
+    }
     const rows = await searchMailbox(session, criterion)
     const cc = orders.some(({ key }) => key === 'CC') ? await ccOf(session, rows) : new Map<number, string>()
     const byNumber = new Map(rows.map((row) => [row.uid, row]))
-    const listed = [...(await listedOf(session, rows))].sort(comparer(orders, cc))
+    const facts = orders.every(({ key }) => BY_ROW.has(key)) ? rows.map(fromRow) : await listedOf(session, rows)
+    const listed = [...facts].sort(comparer(orders, cc))
     const sorted = listed.flatMap(({ uid }) => byNumber.get(uid) ?? [])
     if (options) {
       if (options.save) save(session, sorted, options)
       writeExtended(session, sorted, options, { tag, byUid, ordered: true, modseq: false })
     } else {
-      const numbers = sorted.map(({ uid }) => ` ${byUid ? uid : session.mailbox.sequenceOf(uid)}`)
-      session.out.line(`* SORT${numbers.join('')}`)
+      tell(
+        session,
+        sorted.map(({ uid }) => uid),
+        byUid,
+      )
     }
     return { holdExpunges: !byUid }
   },
+}
+
+/** Keys that the folder's index holds. */
+const BY_ROW: ReadonlySet<Key> = new Set<Key>(['ARRIVAL', 'DATE', 'SIZE', 'CC'])
+
+/** Those that this client knows: it may not have been told of the newest. */
+function tell(session: Session, uids: readonly number[], byUid: boolean): void {
+  const numbers: number[] = []
+  for (const uid of uids) {
+    const sequence = session.mailbox.sequenceOf(uid)
+    if (sequence > 0) numbers.push(byUid ? uid : sequence)
+  }
+  session.out.line(numbers.length === 0 ? '* SORT' : `* SORT ${numbers.join(' ')}`)
 }
 
 function readOrders(args: CommandArguments): readonly Order[] {

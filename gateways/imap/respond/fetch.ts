@@ -36,12 +36,9 @@ type Piece = string | Buffer | AsyncIterable<Uint8Array>
  */
 export async function writeFetch(session: Session, items: readonly FetchItem[], fetched: Fetched): Promise<void> {
   const { out } = session
-  const { row } = fetched
-  const uidOnly = session.enabled.has('UIDONLY')
-  const head = uidOnly ? `* ${row.uid} UIDFETCH (` : `* ${session.mailbox.sequenceOf(row.uid)} FETCH (`
   const pieces: Piece[] = []
   for (const item of items) {
-    pieces.push(pieces.length === 0 ? head : ' ')
+    pieces.push(pieces.length === 0 ? headOf(session, fetched.row) : ' ')
     pieces.push(...(await answerItem(session, item, fetched)))
   }
   pieces.push(')\r\n')
@@ -56,30 +53,67 @@ export async function writeFetch(session: Session, items: readonly FetchItem[], 
   }
 }
 
+const headOf = (session: Session, row: UidRow): string =>
+  session.enabled.has('UIDONLY') ? `* ${row.uid} UIDFETCH (` : `* ${session.mailbox.sequenceOf(row.uid)} FETCH (`
+
+/** The same when the rows say everything: nothing is waited for, so that a hundred thousand flags go out in one go. */
+export function writeRow(session: Session, items: readonly FetchItem[], row: UidRow): void {
+  let text = headOf(session, row)
+  for (const [i, item] of items.entries()) text += `${i === 0 ? '' : ' '}${rowItem(item, row)}`
+  session.out.text(`${text})\r\n`)
+}
+
+/** Undefined for what the row does not hold. */
+function rowItem({ kind }: FetchItem, row: UidRow): string | undefined {
+  switch (kind) {
+    case 'UID':
+      return `UID ${row.uid}`
+    case 'FLAGS':
+      return `FLAGS ${flagList(row.flags)}`
+    case 'INTERNALDATE':
+      return `INTERNALDATE ${dateTime(row.receivedAt)}`
+    case 'RFC822.SIZE':
+      return `RFC822.SIZE ${row.size}`
+    case 'MODSEQ':
+      return `MODSEQ (${row.modseq})`
+    case 'EMAILID':
+      return `EMAILID (${row.id})`
+    default:
+      return undefined
+  }
+}
+
+/** Whether the folder's index knows it. */
+export const isOfRow = ({ kind }: FetchItem): boolean => ROW_ITEMS.has(kind)
+const ROW_ITEMS: ReadonlySet<FetchItem['kind']> = new Set<FetchItem['kind']>([
+  'UID',
+  'FLAGS',
+  'INTERNALDATE',
+  'RFC822.SIZE',
+  'MODSEQ',
+  'EMAILID',
+])
+
 async function answerItem(session: Session, item: FetchItem, fetched: Fetched): Promise<readonly Piece[]> {
   const { row, message, listed } = fetched
+  const simple = rowItem(item, row)
+  if (simple !== undefined) return [simple]
   switch (item.kind) {
     case 'UID':
-      return [`UID ${row.uid}`]
     case 'FLAGS':
-      return [`FLAGS ${flagList(row.flags)}`]
     case 'INTERNALDATE':
-      return [`INTERNALDATE ${dateTime(row.receivedAt)}`]
     case 'RFC822.SIZE':
-      return [`RFC822.SIZE ${row.size}`]
     case 'MODSEQ':
-      return [`MODSEQ (${row.modseq})`]
     case 'EMAILID':
-      return [`EMAILID (${row.id})`]
+      return []
     case 'THREADID':
       return [listed ? `THREADID (${listed.threadId})` : 'THREADID NIL']
     case 'PREVIEW':
       return [`PREVIEW ${listed ? utf8String(listed.snippet, session.utf8) : 'NIL'}`]
     case 'ENVELOPE':
-      return [`ENVELOPE ${envelope(await headerOf(message))}`]
     case 'BODY':
     case 'BODYSTRUCTURE':
-      return [`${item.kind} ${await structureOf(message, item.kind === 'BODYSTRUCTURE')}`]
+      return [`${item.kind} ${await described(session, item.kind, fetched)}`]
     case 'RFC822':
       return bytesOf('RFC822', message, message && { start: 0, end: message.size })
     case 'RFC822.HEADER':
@@ -101,6 +135,23 @@ async function answerItem(session: Session, item: FetchItem, fetched: Fetched): 
       return _
     }
   }
+}
+
+/** What these items say of a message never changes, so it is made once. */
+export const isDescription = (item: FetchItem): boolean =>
+  item.kind === 'ENVELOPE' || item.kind === 'BODY' || item.kind === 'BODYSTRUCTURE'
+
+async function described(
+  { services: { rendered } }: Session,
+  kind: 'ENVELOPE' | 'BODY' | 'BODYSTRUCTURE',
+  { row, message }: Fetched,
+): Promise<string> {
+  const known = rendered.get(row.position, kind)
+  if (known !== undefined) return known
+  const text =
+    kind === 'ENVELOPE' ? envelope(await headerOf(message)) : await structureOf(message, kind === 'BODYSTRUCTURE')
+  if (message) rendered.set(row.position, kind, text)
+  return text
 }
 
 async function structureOf(message: OpenMessage | undefined, extensible: boolean): Promise<string> {

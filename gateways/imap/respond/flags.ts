@@ -16,7 +16,16 @@ const SPELLED: Readonly<Record<string, string>> = {
 }
 
 export const spelled = (flag: string): string => SPELLED[flag] ?? flag
-export const flagList = (flags: readonly string[]): string => `(${flags.map(spelled).join(' ')})`
+
+/** The same few sets of flags come again and again, as the same arrays. */
+const lists = new WeakMap<readonly string[], string>()
+export function flagList(flags: readonly string[]): string {
+  const known = lists.get(flags)
+  if (known !== undefined) return known
+  const list = `(${flags.map(spelled).join(' ')})`
+  lists.set(flags, list)
+  return list
+}
 
 export const SYSTEM = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
 

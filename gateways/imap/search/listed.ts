@@ -25,6 +25,17 @@ export interface Listed {
 
 const AT_ONCE = 500
 
+/** What the row alone can say. */
+export const fromRow = ({ uid, receivedAt, date, size }: UidRow): Listed => ({
+  uid,
+  receivedAt,
+  sentAt: date ?? receivedAt,
+  size,
+  ...NO_TEXT,
+})
+
+const NO_TEXT = { subject: '', isReply: false, from: '', to: '', fromShown: '', toShown: '' }
+
 export async function listedOf(session: Session, rows: readonly UidRow[]): Promise<readonly Listed[]> {
   const found: Listed[] = []
   for (let i = 0; i < rows.length; i += AT_ONCE) {

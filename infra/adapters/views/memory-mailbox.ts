@@ -212,16 +212,18 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
         .slice(0, limit)
         .map((each) => {
           const { id, uid, modseq, flags, receivedAt, size } = each
-          return { id, uid, modseq, flags, receivedAt, size, position: BigInt(each.summary?.position ?? each.order) }
+          const date = each.summary?.date ?? null
+          return {
+            id,
+            uid,
+            modseq,
+            flags,
+            receivedAt,
+            date,
+            size,
+            position: BigInt(each.summary?.position ?? each.order),
+          }
         })
-    },
-    uids: async (account, folderId) => {
-      const held = this.#accounts.get(account)
-      const folder = held?.state.byId.get(folderId)
-      if (held === undefined || folder === undefined) return []
-      return this.#page(held, folder.created)
-        .map(({ uid }) => uid)
-        .sort((a, b) => a - b)
     },
     firstUnseen: async (account, folderId) => {
       const held = this.#accounts.get(account)

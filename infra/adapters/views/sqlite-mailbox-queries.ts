@@ -278,7 +278,7 @@ export class SqliteMailboxQueries implements MailboxQueries {
   ): Promise<readonly UidRow[]> {
     const { from = 0, to = Number.MAX_SAFE_INTEGER, changedSince = 0, limit = 1000 } = options
     const read = this.#queries.prepare(
-      `SELECT ${STATE}, content FROM message INDEXED BY message_uid
+      `SELECT ${STATE}, content, date FROM message INDEXED BY message_uid
        WHERE mailbox = ? AND folder = ? AND expunged = 0 AND uid >= ? AND uid <= ? AND modseq > ? ORDER BY uid LIMIT ?`,
     )
     return this.#within<readonly UidRow[]>(account, [], ({ number, state }) => {
@@ -288,18 +288,18 @@ export class SqliteMailboxQueries implements MailboxQueries {
         .all(number, folder.created, from, Math.min(to, Number.MAX_SAFE_INTEGER), changedSince, limit)
         .map((row) => {
           const { id, uid, modseq, flags, receivedAt, size, order } = messageState(row)
-          return { id, uid, modseq, flags, receivedAt, size, position: BigInt((row[12] as number | null) ?? order) }
+          const date = row[13] as number | null
+          return {
+            id,
+            uid,
+            modseq,
+            flags,
+            receivedAt,
+            date,
+            size,
+            position: BigInt((row[12] as number | null) ?? order),
+          }
         })
-    })
-  }
-
-  async uids(account: AccountId, folderId: string): Promise<readonly number[]> {
-    const read = this.#queries.prepare(
-      'SELECT uid FROM message INDEXED BY message_uid WHERE mailbox = ? AND folder = ? AND expunged = 0 ORDER BY uid',
-    )
-    return this.#within<readonly number[]>(account, [], ({ number, state }) => {
-      const folder = state.byId.get(folderId)
-      return folder === undefined ? [] : read.all(number, folder.created).map(([uid]) => Number(uid))
     })
   }
 
