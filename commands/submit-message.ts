@@ -17,13 +17,14 @@ import {
 } from '../domain/submission/submission.ts'
 import { appendedEvent } from './append-message.ts'
 import { type CommandContext, contextOf, type Outcome, refused, toNewEvents } from './context.ts'
+import { planDeliveries, type RulesPorts } from './deliver-by-rules.ts'
 import { derivedId } from './identity.ts'
 import { folderIdFor } from './open-account.ts'
 import type { Journal } from './ports/journal.ts'
 import { NoDataKey } from './ports/keyring.ts'
 import type { SendingGuard } from './ports/sending-guard.ts'
 import type { Directory } from './ports/views.ts'
-import { appendsOf } from './receive-mail.ts'
+import { appendsOf, type IncomingMail } from './receive-mail.ts'
 
 const ATTEMPTS = 10
 
@@ -32,6 +33,8 @@ export interface SubmissionPorts {
   readonly directory: Directory
   /** Sending limits; none when absent. */
   readonly guard?: SendingGuard | undefined
+  /** Filter rules of recipients who live here; without them their mail goes to the inbox. */
+  readonly rules?: RulesPorts | undefined
 }
 
 export interface MessageToSubmit {
@@ -119,7 +122,7 @@ export async function submitMessage(
     ],
     after,
   )
-  if ((input.sendAt ?? 0) <= context.at) await deliverLocally(ports.journal, submissionId, input.mail)
+  if ((input.sendAt ?? 0) <= context.at) await deliverLocally(ports, submissionId, input.mail)
   const revision = mailbox?.ok ? mailbox.revision : await ports.journal.lastRevision(mailboxStream(input.accountId))
   return { ok: true, submissionId, messageId, revision: revision ?? 0n }
 }
@@ -180,7 +183,11 @@ async function resolveRecipients(directory: Directory, given: readonly (string |
  * being delivered. All ids follow from the submission's, so that doing it again after a crash adds nothing twice. A recipient whose
  * account was erased meanwhile bounces. `mail` is what the raw message holds.
  */
-export async function deliverLocally(journal: Journal, submissionId: string, mail: MailContent): Promise<void> {
+export async function deliverLocally(
+  { journal, rules }: Pick<SubmissionPorts, 'journal' | 'rules'>,
+  submissionId: string,
+  mail: MailContent,
+): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { state, submitted, revision } = await loadSubmission(journal, submissionId)
     if (!submitted || revision === undefined || state.cancelled || state.completed) return
@@ -207,8 +214,9 @@ export async function deliverLocally(journal: Journal, submissionId: string, mai
       events: recorded(state, local, context),
     }
     try {
-      const results = await journal.appendAll([...appendsOf(context, incoming), record])
-      if (results.at(-1)?.ok) return
+      const planned = rules ? await byRules(rules, context, incoming) : incoming
+      const results = await journal.appendAll([...appendsOf(context, planned), record])
+      if (results.every(({ ok }) => ok)) return
     } catch (error) {
       const gone = error instanceof NoDataKey && local.find(({ accountId }) => accountId === error.account)
       if (!gone) throw error
@@ -220,6 +228,16 @@ export async function deliverLocally(journal: Journal, submissionId: string, mai
       })
     }
   }
+}
+
+/** Bytes that rules look into, as when mail comes by SMTP. */
+const BEGINNING = 1024 * 1024
+
+async function byRules(rules: RulesPorts, context: CommandContext, incoming: IncomingMail): Promise<IncomingMail> {
+  const { blob } = incoming
+  const beginning = () => rules.blobs.read(blob, 0, Math.min(blob.size, BEGINNING))
+  const planned = await planDeliveries(rules, context, { ...incoming, beginning, inSession: false })
+  return 'recipients' in planned ? { ...incoming, recipients: planned.recipients } : incoming
 }
 
 /** The deliveries, and the end of the submission when these were the last: ids by recipient, so that a repeat is the same. */

@@ -28,6 +28,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     source: journal,
     blobs,
     directory: projectors.directory,
+    rules: everpost.rules,
     submissions: projectors.submissions,
     queue,
     checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),

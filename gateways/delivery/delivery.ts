@@ -1,6 +1,7 @@
 // The process manager of outgoing mail: follows the log, hands due submissions to their destinations, puts every result on the log.
 // Nothing it holds is the only copy of anything: a sweep over the log makes all its work again.
 import { isAscii } from 'node:buffer'
+import type { RulesPorts } from '../../commands/deliver-by-rules.ts'
 import { type NoticePorts, noticesOf } from '../../commands/notify-sender.ts'
 import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
@@ -40,6 +41,8 @@ export interface DeliveryDependencies extends NoticePorts {
   readonly notBefore?: (accountId: string) => Promise<number>
   /** Told how attempts of an account ended for good. */
   readonly settled?: (accountId: string, delivered: number, bounced: number) => Promise<void>
+  /** Filter rules of recipients who live here. */
+  readonly rules?: RulesPorts
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
@@ -174,7 +177,7 @@ export class Delivery {
       ({ address, accountId }) => accountId !== undefined && work?.state.fates.get(address) === 'waiting',
     )
     if (local) {
-      await deliverLocally(journal, item.id, readMail(await this.#deps.blobs.read(submitted.blob)))
+      await deliverLocally(this.#deps, item.id, readMail(await this.#deps.blobs.read(submitted.blob)))
       work = await SubmissionInWork.load(journal, item.id)
       if (!work) return this.#back(item, undefined)
     }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server'
 import { authenticate } from '../../commands/authenticate.ts'
 import { type CommandContext, contextOf } from '../../commands/context.ts'
-import type { Delivered, MailToDeliver } from '../../commands/deliver-by-rules.ts'
+import type { Delivered, MailToDeliver, RulesPorts } from '../../commands/deliver-by-rules.ts'
 import { newCommandId, newId } from '../../commands/identity.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
@@ -28,6 +28,8 @@ export interface SmtpDependencies {
   readonly snapshots: MailboxSnapshots
   /** Sending limits; none when absent. */
   readonly guard?: SendingGuard
+  /** Filter rules of recipients of a submission who live here. */
+  readonly rules?: RulesPorts
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void

@@ -1,4 +1,6 @@
 // What the web gateways need of the rest: whoever starts them hands over one object.
+
+import type { RulesPorts } from '../../commands/deliver-by-rules.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
@@ -62,6 +64,8 @@ export interface WebDependencies {
   readonly blobs: MessageBlobs
   /** Sending limits; none when absent. */
   readonly guard?: SendingGuard
+  /** Filter rules of recipients who live here. */
+  readonly rules?: RulesPorts
   /** 32 bytes each, the same after every start: they sign sessions, and links to bodies and uploads. */
   readonly secrets: { readonly sessionKey: Uint8Array; readonly linkKey: Uint8Array }
   readonly views: Omit<ViewQueries, 'mailbox'> & { readonly mailbox: CountingMailboxQueries }

@@ -155,7 +155,12 @@ export class Outgoing {
   ): Promise<SentMessage> {
     const { sendAt, inReplyTo, forwardOf, draftId } = about
     const outcome = await submitMessage(
-      { journal: this.#deps.journal, directory: this.#deps.views.directory, guard: this.#deps.guard },
+      {
+        journal: this.#deps.journal,
+        directory: this.#deps.views.directory,
+        guard: this.#deps.guard,
+        rules: this.#deps.rules,
+      },
       context,
       {
         accountId: account.id,

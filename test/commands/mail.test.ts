@@ -212,7 +212,7 @@ describe('submitMessage and deliverLocally', () => {
           const whole = piecewise ? interruptedJournal(journal, 99, { piecewise }) : journal
           const outcome = await submitMessage({ journal: whole, directory }, testContext(name), input)
           assert.ok(outcome.ok)
-          await deliverLocally(whole, outcome.submissionId, MAIL)
+          await deliverLocally({ journal: whole }, outcome.submissionId, MAIL)
           assert.equal((await mailboxOf(journal, bob)).messages.size, before + 1, name)
           assert.equal((await mailboxOf(journal, cid)).messages.size, before + 1, name)
           assert.equal((await mailboxOf(journal, ann)).messages.size, before + 1, `${name}: one Sent copy`)
@@ -237,7 +237,7 @@ describe('submitMessage and deliverLocally', () => {
     assert.ok(outcome.ok)
     assert.equal((await mailboxOf(journal, bob)).messages.size, 0)
     const [, cancelled] = await Promise.all([
-      deliverLocally(journal, outcome.submissionId, MAIL),
+      deliverLocally({ journal }, outcome.submissionId, MAIL),
       changeSubmission(journal, testContext(), ann, { type: 'CancelSend', submissionId: outcome.submissionId }),
     ])
     const arrived = (await mailboxOf(journal, bob)).messages.size
@@ -254,7 +254,7 @@ describe('submitMessage and deliverLocally', () => {
     )
     assert.ok(outcome.ok)
     await keyring.destroy(bob)
-    await deliverLocally(journal, outcome.submissionId, MAIL)
+    await deliverLocally({ journal }, outcome.submissionId, MAIL)
     assert.equal((await mailboxOf(journal, cid)).messages.size, 1)
     assert.deepEqual(await fates(journal, outcome.submissionId), [
       'MessageSubmitted',

@@ -1,6 +1,8 @@
 // What becomes of mail by the filter rules of its recipients: folders, redirects, answers, refusals, each once and on the log.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { contextOf } from '../../commands/context.ts'
+import { deliverLocally, submitMessage } from '../../commands/submit-message.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { Interrupted, interruptedJournal, spyingJournal } from '../support/journal.ts'
 import { AT, MESSAGE, openRules } from './delivery.ts'
@@ -256,6 +258,35 @@ describe('refusal', () => {
     const { deliver, sent, listing } = await openRules(t, { ann: 'require "reject"; reject "No.";' })
     await deliver({ mailFrom: '', inSession: false })
     assert.deepEqual([await sent(), await listing('ann')], [[], []])
+  })
+})
+
+describe('mail between people who live here', () => {
+  it('goes by their rules too, and a repeat adds nothing', async (t) => {
+    const { journal, directory, blobs, ids, ports, listing, sent } = await openRules(t, {
+      ann: 'require ["vacation", "fileinto"]; vacation "Away."; fileinto "Archive";',
+      bob: undefined,
+    })
+    const raw = Buffer.from('From: bob@example.test\r\nTo: ann@example.test\r\nSubject: Hello\r\n\r\nText\r\n')
+    const outcome = await submitMessage(
+      { journal, directory, rules: ports(journal) },
+      contextOf('test', 'submission', { at: AT }),
+      {
+        accountId: ids['bob'] ?? '',
+        mailFrom: 'bob@example.test',
+        recipients: ['ann@example.test'],
+        blob: await blobs.put(raw),
+        mail: readMail(raw),
+      },
+    )
+    assert.ok(outcome.ok)
+    await deliverLocally({ journal, rules: ports(journal) }, outcome.submissionId, readMail(raw))
+    assert.deepEqual(await listing('ann'), ['Archive'])
+    const answers = (await sent()).filter(({ data }) => data.mailFrom === '')
+    assert.deepEqual(
+      answers.map(({ data }) => data.recipients),
+      [[{ address: 'bob@example.test', accountId: ids['bob'] }]],
+    )
   })
 })
 
