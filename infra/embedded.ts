@@ -38,6 +38,8 @@ export interface Everpost {
   readonly cache: MemoryCache
   readonly resolver: DnsResolver
   readonly guard: AccountSendingGuard
+  /** Calls back after the views reflect what was written, many writes together; answers the way to stop. */
+  onViewed(listener: () => void): () => void
   readonly sourceConfig: SourceConfig
   readonly services: CliServices
   /** What filter rules need when mail is delivered. */
@@ -47,6 +49,8 @@ export interface Everpost {
 
 /** In a rush many messages share a transaction of the views, and more one of the index; a lone one is shown at once. */
 const VIEWS_WAKE = { calmMs: 2, busyMs: 50 }
+/** Followers of the views ask no oftener than the views change. */
+const VIEWED_WAKE = { calmMs: 2, busyMs: 50 }
 const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
 
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search', 'tree'] as const
@@ -80,7 +84,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     const blobStore = new PackfileBlobStore(storage, paths.blobs)
     opened.push(blobStore)
     const journal = new SealedJournal(events, keyring)
-    const blobs = new SealedMessageBlobs(blobStore)
+    const blobs = new SealedMessageBlobs(blobStore, { keepsRecent: true })
     const sourceConfig: SourceConfig = { log: paths.log, keyring: paths.keyring, masterKey }
     const projectors = await Projectors.start({ data: config.data, source: sourceConfig })
     opened.push(projectors)
@@ -93,6 +97,16 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       wakeViews(head)
       wakeSearch(head)
     })
+    const viewed = new Set<() => void>()
+    const tellViewed = throttled(VIEWED_WAKE, (head: bigint) => {
+      if (viewed.size === 0) return
+      projectors.waitForPosition(head, { timeoutMs: 60_000 }).then(
+        () => viewed.forEach((listener) => void listener()),
+        () => undefined,
+      )
+    })
+    opened.push({ close: () => tellViewed.cancel() })
+    storage.onCommit((head) => tellViewed(head))
     const audit = new Audit(
       { ...paths, data: config.data, source: sourceConfig, key: paths.auditKey, origin: `${config.domain}/everpost` },
       { journal, mailbox: projectors.mailbox },
@@ -175,6 +189,10 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
       cache,
       resolver,
       guard,
+      onViewed: (listener) => {
+        viewed.add(listener)
+        return () => viewed.delete(listener)
+      },
       sourceConfig,
       services,
       rules,

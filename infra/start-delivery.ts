@@ -25,7 +25,8 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
   const signer = new DomainSigner({ journal, keyring: everpost.keyring })
   const delivery = Delivery.start({
     journal,
-    source: journal,
+    head: () => journal.head(),
+    onChange: (listener) => everpost.onViewed(listener),
     blobs,
     directory: projectors.directory,
     rules: everpost.rules,

@@ -228,6 +228,7 @@ export interface SubmissionRow {
   readonly position: Position
 }
 
+/** A submission that waits for someone. */
 export interface DueSubmission {
   readonly id: string
   readonly dueAt: number
@@ -261,6 +262,8 @@ export interface SubmissionQueries {
     readonly first: number
     readonly after?: DueSubmission | undefined
   }): Promise<readonly DueSubmission[]>
+  /** Submissions made after a position that still wait for someone, oldest first. */
+  newSubmissions(options: { readonly after: Position; readonly first: number }): Promise<readonly DueSubmission[]>
 }
 
 export interface TimelineQueries {

@@ -10,7 +10,7 @@ import type { Work, WorkQueue } from '../../commands/ports/work-queue.ts'
 import { SubmissionInWork } from '../../commands/submission-in-work.ts'
 import { deliverLocally } from '../../commands/submit-message.ts'
 import { afterFailure, type RetrySchedule } from '../../domain/delivery/schedule.ts'
-import { isRedacted, type Position } from '../../domain/log.ts'
+import type { Position } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import {
   isOver,
@@ -18,16 +18,18 @@ import {
   type SubmissionCommand,
   type SubmissionRecipient,
 } from '../../domain/submission/submission.ts'
-import { type EventSource, isUnreadable } from '../../projections/ports/event-source.ts'
 import type { DueSubmission, SubmissionQueries } from '../../projections/queries.ts'
 import type { Destinations, JobOutcome } from './destinations.ts'
 import type { OutgoingMail } from './smtp-session.ts'
 
 export interface DeliveryDependencies extends NoticePorts {
   readonly journal: Journal
-  readonly source: EventSource
   readonly queue: WorkQueue
-  readonly submissions: Pick<SubmissionQueries, 'dueSubmissions'>
+  readonly submissions: Pick<SubmissionQueries, 'dueSubmissions' | 'newSubmissions'>
+  /** Position of the newest event. */
+  readonly head: () => Promise<Position | undefined>
+  /** Calls back whenever the view of submissions may have changed, until the answered function is called. */
+  readonly onChange: (listener: () => void) => () => void
   readonly checkpoints: CheckpointStore
   readonly destinations: Destinations
   readonly schedule: RetrySchedule
@@ -57,11 +59,12 @@ const LOADERS = 32
 /** Submissions in work at once: each holds its fold and waits for a destination. */
 const MAX_IN_WORK = 50_000
 const SWEEP_MS = 60_000
-const SWEEP_PAGE = 1_000
+const PAGE = 1_000
+/** After a change that is no new submission, such as an attempt that somebody asked for. */
+const LOOK_MS = 3_000
 const HEARTBEAT_MS = 30_000
 const BUSY_MS = 5_000
 const CHECKPOINT_MS = 2_000
-const TYPES: ReadonlySet<string> = new Set(['MessageSubmitted', 'RetryRequested'])
 
 export class Delivery {
   readonly #deps: DeliveryDependencies
@@ -71,6 +74,7 @@ export class Delivery {
   readonly #running: Promise<unknown>[] = []
   #full: (() => void)[] = []
   #checkpoint: Position | undefined
+  #changed = false
 
   private constructor(deps: DeliveryDependencies) {
     this.#deps = deps
@@ -82,6 +86,7 @@ export class Delivery {
     delivery.#running.push(delivery.#guard('follow', () => delivery.#follow()))
     for (let i = 0; i < LOADERS; i++) delivery.#running.push(delivery.#guard('load', () => delivery.#load()))
     delivery.#every(SWEEP_MS, () => delivery.sweep(), true)
+    delivery.#every(LOOK_MS, () => delivery.#lookAgain())
     delivery.#every(HEARTBEAT_MS, async () => {
       for (const work of delivery.#inWork.values()) work.working()
     })
@@ -105,34 +110,55 @@ export class Delivery {
     const until = now() + 2 * SWEEP_MS
     let after: DueSubmission | undefined
     do {
-      const page = await submissions.dueSubmissions({ until, first: SWEEP_PAGE, after })
+      const page = await submissions.dueSubmissions({ until, first: PAGE, after })
       for (const { id, dueAt } of page) {
         if (this.#inWork.has(id)) continue
         if (!(await queue.enqueue(id, dueAt))) return
       }
-      after = page.length === SWEEP_PAGE ? page.at(-1) : undefined
+      after = page.length === PAGE ? page.at(-1) : undefined
     } while (after && !this.#stop.signal.aborted)
   }
 
+  /** Takes up what is new in the view of the log: once for every change, however many come while it looks. */
   async #follow(): Promise<void> {
-    const { source, queue, checkpoints, destinations, now } = this.#deps
+    const { submissions, queue, checkpoints, head } = this.#deps
     let after = await checkpoints.load(NAME)
     if (after === undefined) {
       // What is older than the first start is the sweep's.
-      after = (await source.head()) ?? 0n
+      after = (await head()) ?? 0n
       await checkpoints.save(NAME, after)
     }
-    const options = { after, prefixes: ['submission-'], types: TYPES, signal: this.#stop.signal }
-    for await (const batch of source.subscribe(options)) {
-      for (const event of batch.events) {
-        if (isRedacted(event) || isUnreadable(event)) continue
-        if (event.type === 'MessageSubmitted') await queue.enqueue(event.data.submissionId, event.data.sendAt)
-        if (event.type === 'RetryRequested') {
-          destinations.wake()
-          await queue.enqueue(event.data.submissionId, now())
+    const { signal } = this.#stop
+    let changed = Promise.withResolvers<void>()
+    const stop = this.#deps.onChange(() => {
+      this.#changed = true
+      changed.resolve()
+    })
+    signal.addEventListener('abort', () => changed.resolve(), { once: true })
+    try {
+      while (!signal.aborted) {
+        changed = Promise.withResolvers<void>()
+        const found = await submissions.newSubmissions({ after, first: PAGE })
+        for (const { id, dueAt, position } of found) {
+          await queue.enqueue(id, dueAt)
+          after = position
         }
+        this.#checkpoint = after
+        if (found.length < PAGE && !signal.aborted) await changed.promise
       }
-      this.#checkpoint = batch.position ?? this.#checkpoint
+    } finally {
+      stop()
+    }
+  }
+
+  /** What became due by a change, without waiting for the sweep. */
+  async #lookAgain(): Promise<void> {
+    if (!this.#changed) return
+    this.#changed = false
+    const { submissions, queue, now } = this.#deps
+    for (const { id, dueAt } of await submissions.dueSubmissions({ until: now(), first: PAGE })) {
+      if (this.#inWork.has(id)) continue
+      await queue.enqueue(id, dueAt)
     }
   }
 

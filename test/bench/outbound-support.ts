@@ -1,5 +1,6 @@
 // What the two outbound benches share: a world of 20 domains on loopback, a server that sends to it, and what its log says afterwards.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -99,6 +100,12 @@ export function submitAll(server: BenchServer, each: number, domains: readonly s
   return new Promise((resolve, reject) =>
     client.once('exit', (code) => (code === 0 ? resolve() : reject(new Error('The load client failed')))),
   )
+}
+
+/** Milliseconds of CPU that a process has used. */
+export function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 /** Waits until the log has so many RecipientDelivered. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import {
   addressOf,
   BYTES,
+  cpuOf,
   DOMAINS,
   latencies,
   SINK,
@@ -25,15 +26,17 @@ const withPeer = process.argv[3] !== 'alone'
 needs(SINK, 'smtp-sink (Debian package postfix)')
 const folder = benchFolder('outbound')
 
-async function ours(data: string, world: World): Promise<{ rate: number; sorted: readonly number[] }> {
+async function ours(data: string, world: World): Promise<{ rate: number; cpu: number; sorted: readonly number[] }> {
   const server = await startSender(data, world)
+  const before = cpuOf(server.pid)
   const started = performance.now()
   const sent = submitAll(server, EACH, DOMAINS)
   await untilDelivered(data, MESSAGES)
   const seconds = (performance.now() - started) / 1000
+  const cpu = (cpuOf(server.pid) - before) / MESSAGES
   await sent
   await server.stop()
-  return { rate: MESSAGES / seconds, sorted: await latencies(data, DOMAINS) }
+  return { rate: MESSAGES / seconds, cpu, sorted: await latencies(data, DOMAINS) }
 }
 
 /** Postfix of this machine on folders of its own: takes by SMTP, relays each domain to its sink. */
@@ -126,10 +129,12 @@ const world = await startWorld()
 try {
   const rates: number[] = []
   const peers: number[] = []
+  const cpus: number[] = []
   let sorted: readonly number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const result = await ours(join(folder.path, `ours-${round}`), world)
     rates.push(result.rate)
+    cpus.push(result.cpu)
     sorted = result.sorted
     if (withPeer) peers.push(await theirs(join(folder.path, `peer-${round}`), world))
   }
@@ -140,6 +145,7 @@ try {
     value,
     unit: 'messages/s',
     n: MESSAGES * ROUNDS,
+    cpu_ms_per_message: median(cpus),
     p50: percentile(sorted, 0.5),
     p99: percentile(sorted, 0.99),
     ...(withPeer ? { peer: median(peers), ratio: value / median(peers) } : {}),

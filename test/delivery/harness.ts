@@ -64,6 +64,27 @@ export async function startHarness(t: TestContext, options: HarnessOptions = {})
   const running: { stop(): Promise<void> }[] = []
   let port = 25
 
+  /** What the view of submissions would say, from the log itself. */
+  const newSubmissions = async ({ after }: { after: Position }): Promise<readonly DueSubmission[]> => {
+    const found: DueSubmission[] = []
+    for await (const batch of parts.journal.subscribe({ after, prefixes: ['submission-'] })) {
+      for (const event of batch.events) {
+        if (isRedacted(event) || event.type !== 'MessageSubmitted') continue
+        found.push({ id: event.data.submissionId, dueAt: event.data.sendAt, position: event.position })
+      }
+      if (batch.caughtUp) break
+    }
+    return found
+  }
+  const onChange = (listener: () => void) => {
+    const stop = new AbortController()
+    const follow = async () => {
+      for await (const _ of parts.journal.subscribe({ prefixes: ['submission-'], signal: stop.signal })) listener()
+    }
+    follow().catch(() => undefined)
+    return () => stop.abort()
+  }
+
   const start = () => {
     const now = () => clock.now
     const queue = new MemoryQueue({ now })
@@ -83,10 +104,11 @@ export async function startHarness(t: TestContext, options: HarnessOptions = {})
     )
     const delivery = Delivery.start({
       journal,
-      source: parts.journal,
+      head: () => parts.journal.head(),
+      onChange,
       blobs: parts.blobs,
       directory,
-      submissions: { dueSubmissions: async ({ after }) => (after ? [] : due) },
+      submissions: { dueSubmissions: async ({ after }) => (after ? [] : due), newSubmissions },
       queue,
       checkpoints: {
         load: async (name) => positions.get(name),

@@ -21,12 +21,23 @@ const VERSION = 1
 export const FRAME_BYTES = 256 * 1024
 const TAG = 16
 const LAST = 0x80000000
+/** For so long, and so much of it, raw mail that was just stored is read from memory. */
+const RECENT_MS = 2_000
+const RECENT_MESSAGE = 256 * 1024
+const RECENT_BYTES = 32 * 1024 * 1024
 
 export class SealedMessageBlobs implements MessageBlobs {
   readonly #store: BlobStore
+  /** What came just now and is likely to be asked for at once, by delivery or a reader of the new message. */
+  readonly #recent = new Map<string, Uint8Array>()
+  #recentBytes = 0
 
-  constructor(store: BlobStore) {
+  readonly #keepsRecent: boolean
+
+  /** `keepsRecent`: raw mail that was just stored is read from memory for a moment. */
+  constructor(store: BlobStore, options: { readonly keepsRecent?: boolean } = {}) {
     this.#store = store
+    this.#keepsRecent = options.keepsRecent ?? false
   }
 
   async put(raw: Uint8Array): Promise<BlobRef> {
@@ -53,6 +64,7 @@ export class SealedMessageBlobs implements MessageBlobs {
     if (frames > 1) parts.push(encodeTable(lengths))
     const stored = Buffer.concat(parts)
     const id = hash('sha256', stored, 'hex')
+    this.#remember(id, raw)
     return { ref: { id, key: key.toString('base64'), size: raw.length }, durable: this.#store.put(id, stored) }
   }
 
@@ -87,6 +99,8 @@ export class SealedMessageBlobs implements MessageBlobs {
   }
 
   async read(ref: BlobRef, start = 0, end = ref.size): Promise<Uint8Array> {
+    const recent = this.#recent.get(ref.id)
+    if (recent && start === 0 && end === ref.size) return recent
     const parts: Uint8Array[] = []
     for await (const part of this.stream(ref, start, end)) parts.push(part)
     return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
@@ -112,6 +126,21 @@ export class SealedMessageBlobs implements MessageBlobs {
       const base = frame * FRAME_BYTES
       yield bytes.subarray(Math.max(0, from - base), Math.min(bytes.length, to - base))
     }
+  }
+
+  #remember(id: string, raw: Uint8Array): void {
+    if (
+      !this.#keepsRecent ||
+      raw.length > RECENT_MESSAGE ||
+      this.#recentBytes + raw.length > RECENT_BYTES ||
+      this.#recent.has(id)
+    )
+      return
+    this.#recent.set(id, raw)
+    this.#recentBytes += raw.length
+    setTimeout(() => {
+      if (this.#recent.delete(id)) this.#recentBytes -= raw.length
+    }, RECENT_MS).unref()
   }
 
   async #offsets(id: string, frames: number, stored: number): Promise<readonly number[]> {

@@ -149,6 +149,12 @@ export class MemorySubmissions extends MemoryStore<SubmissionsUnit> implements S
       if (row?.state !== 'pending') return undefined
       return { accountId: row.accountId, row: submissionRow(structuredClone(row)) }
     },
+    newSubmissions: async ({ after, first }) =>
+      [...this.#submissions.values()]
+        .flatMap(({ id, dueAt, position }) => (dueAt === null ? [] : { id, dueAt, position: BigInt(position) }))
+        .filter(({ position }) => position > after)
+        .sort((a, b) => Number(a.position - b.position))
+        .slice(0, first),
     dueSubmissions: async ({ until, first, after }) =>
       [...this.#submissions.values()]
         .flatMap(({ id, dueAt, position }) => (dueAt === null ? [] : { id, dueAt, position: BigInt(position) }))

@@ -134,13 +134,23 @@ export class SqliteSubmissionQueries implements SubmissionQueries {
          WHERE due IS NOT NULL AND due <= ? AND (due, position) > (?, ?) ORDER BY due, position LIMIT ?`,
       )
       .all(until, after?.dueAt ?? -1, Number(after?.position ?? -1n), first)
-    return rows.map(([id, due, position]) => ({
-      id: String(id),
-      dueAt: Number(due),
-      position: BigInt(Number(position)),
-    }))
+    return rows.map(dueRow)
+  }
+  async newSubmissions({ after, first }: Parameters<SubmissionQueries['newSubmissions']>[0]) {
+    const rows = this.#queries
+      .prepare(
+        'SELECT id, due, position FROM submission WHERE position > ? AND due IS NOT NULL ORDER BY position LIMIT ?',
+      )
+      .all(Number(after), first)
+    return rows.map(dueRow)
   }
 }
+
+const dueRow = ([id, due, position]: readonly unknown[]) => ({
+  id: String(id),
+  dueAt: Number(due),
+  position: BigInt(Number(position)),
+})
 
 export function submissionsDigest(queries: Queries): string {
   const digest = new RowDigest()
