@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Delivery } from '../gateways/delivery/delivery.ts'
 import { Destinations } from '../gateways/delivery/destinations.ts'
 import { DomainSigner } from '../gateways/delivery/dkim.ts'
+import { IncomingReports } from '../gateways/delivery/reports.ts'
 import { OPPORTUNISTIC } from '../gateways/delivery/tls-policy.ts'
 import { MailWays } from '../gateways/delivery/ways.ts'
 import { CheckpointFiles } from './adapters/checkpoints/files.ts'
@@ -22,6 +23,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     policies: OPPORTUNISTIC,
   })
   const queue = new MemoryQueue()
+  const checkpoints = new CheckpointFiles(join(config.data, 'checkpoints'))
   const signer = new DomainSigner({ journal, keyring: everpost.keyring })
   const delivery = Delivery.start({
     journal,
@@ -32,7 +34,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     rules: everpost.rules,
     submissions: projectors.submissions,
     queue,
-    checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
+    checkpoints,
     destinations: new Destinations(ways, settings),
     schedule: scheduleOf(settings),
     sign: (mailFrom, head, message) => signer.sign(mailFrom, head, message),
@@ -44,14 +46,41 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     log: logLine,
     count: counters.count,
   })
+  const reports = new IncomingReports({
+    journal,
+    source: journal,
+    blobs,
+    submissions: projectors.submissions,
+    checkpoints,
+    log: logLine,
+  })
+  const stopping = new AbortController()
+  let changed = true
+  const stopListening = everpost.onViewed(() => {
+    changed = true
+  })
+  const looking = setInterval(() => {
+    if (!changed) return
+    changed = false
+    reports.look(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) logLine('reports wait', { error: String(error) })
+    })
+  }, REPORTS_MS)
+  looking.unref()
   return {
     stop: async () => {
+      stopListening()
+      clearInterval(looking)
+      stopping.abort()
+      await reports.look(stopping.signal).catch(() => undefined)
       await delivery.stop()
       await queue.close()
     },
   }
 }
 
+/** A report is no hurry. */
+const REPORTS_MS = 10_000
 const HOUR = 3_600_000
 
 export const scheduleOf = (settings: DeliverySettings) => ({

@@ -247,6 +247,8 @@ export interface SubmissionQueries {
   ): Promise<readonly SubmissionRow[]>
   submission(account: AccountId, submissionId: string): Promise<SubmissionRow | undefined>
   submissionOfMessage(account: AccountId, messageId: string): Promise<SubmissionRow | undefined>
+  /** The account's submissions of messages with one of these Message-IDs. */
+  submissionsByMessageId(account: AccountId, ids: readonly string[]): Promise<readonly SubmissionRow[]>
   /** For the sender of mail, not for people: every submission that is not over, oldest first, of every account. */
   pendingSubmissions(options?: {
     readonly first?: number | undefined

@@ -23,7 +23,7 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
   const { at } = event.metadata
   switch (event.type) {
     case 'MessageSubmitted': {
-      const { submissionId, accountId, messageId, mailFrom, subject, sendAt, recipients } = event.data
+      const { submissionId, accountId, messageId, mailFrom, subject, sendAt, recipients, messageIdField } = event.data
       if (unit.submissions.get(submissionId) !== undefined) return
       unit.submissions.put(submissionId, {
         id: submissionId,
@@ -31,6 +31,7 @@ function apply(unit: SubmissionsUnit, event: SourceEvent): void {
         messageId,
         mailFrom,
         subject,
+        messageIdField: messageIdField ?? null,
         submittedAt: at,
         sendAt,
         state: 'pending',

@@ -303,7 +303,8 @@ export class Delivery {
     return {
       mailFrom,
       recipients,
-      envelope,
+      // Without one of the sender's own, reports name the submission itself.
+      envelope: { envelopeId: work.id, ...envelope },
       size: blob.size + signature.length,
       eightBit: raw ? !isAscii(raw) : true,
       utf8Header: !isAscii(headerEnd < 0 ? head : head.subarray(0, headerEnd)),

@@ -196,6 +196,8 @@ export interface SubmissionState {
   readonly messageId: string
   readonly mailFrom: string
   readonly subject: string
+  /** Message-ID of what was sent: reports name it. */
+  readonly messageIdField: string | null
   readonly submittedAt: number
   readonly sendAt: number
   state: 'pending' | 'completed' | 'cancelled'

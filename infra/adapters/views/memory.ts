@@ -138,6 +138,12 @@ export class MemorySubmissions extends MemoryStore<SubmissionsUnit> implements S
         if (row.accountId === account && row.messageId === messageId) return submissionRow(structuredClone(row))
       return undefined
     },
+    submissionsByMessageId: async (account, ids) =>
+      ids.flatMap((id) =>
+        [...this.#submissions.values()]
+          .filter((row) => row.messageIdField === id && row.accountId === account)
+          .map((row) => submissionRow(structuredClone(row))),
+      ),
     pendingSubmissions: async ({ first = 1000, after } = {}) =>
       [...this.#submissions.values()]
         .filter((row) => row.state === 'pending' && (after === undefined || row.position > Number(after)))

@@ -19,9 +19,10 @@ export const submissionsSchema: ViewSchema = {
   tables: `
     CREATE TABLE submission (
       position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, message TEXT NOT NULL,
-      pending INTEGER NOT NULL, due INTEGER, body TEXT NOT NULL);
+      pending INTEGER NOT NULL, due INTEGER, field TEXT, body TEXT NOT NULL);
     CREATE INDEX submission_account ON submission (account);`,
   indexes: `
+    CREATE INDEX submission_field ON submission (field) WHERE field IS NOT NULL;
     CREATE INDEX submission_message ON submission (message);
     CREATE INDEX submission_pending ON submission (position) WHERE pending = 1;
     CREATE INDEX submission_due ON submission (due, position) WHERE due IS NOT NULL;`,
@@ -71,13 +72,22 @@ export class SqliteSubmissions implements SubmissionsStore {
   commit(unit: SubmissionsUnit, checkpoint: Position, parked: readonly ParkedEvent[]): void {
     const { db } = this.file
     const write = () => {
-      const put = db.prepare('INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)')
+      const put = db.prepare('INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
       const remove = db.prepare('DELETE FROM submission WHERE id = ?')
       for (const { key, row } of unit.submissions.changes()) {
         if (row === undefined) remove.run(key)
         else {
           const pending = Number(row.state === 'pending')
-          put.run(row.position, row.id, row.accountId, row.messageId, pending, row.dueAt, JSON.stringify(row))
+          put.run(
+            row.position,
+            row.id,
+            row.accountId,
+            row.messageId,
+            pending,
+            row.dueAt,
+            row.messageIdField,
+            JSON.stringify(row),
+          )
         }
       }
     }
@@ -111,6 +121,10 @@ export class SqliteSubmissionQueries implements SubmissionQueries {
       .prepare('SELECT body FROM submission WHERE message = ? AND account = ? ORDER BY position LIMIT 1')
       .get(messageId, account)
     return row && submissionRow(read(row[0]))
+  }
+  async submissionsByMessageId(account: AccountId, ids: readonly string[]) {
+    const find = this.#queries.prepare('SELECT body FROM submission WHERE field = ? AND account = ? LIMIT 10')
+    return ids.flatMap((id) => find.all(id, account).map(([body]) => submissionRow(read(body))))
   }
   async pendingSubmissions({ first = 1000, after }: { first?: number | undefined; after?: Position | undefined } = {}) {
     const rows = this.#queries
