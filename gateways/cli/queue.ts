@@ -11,6 +11,7 @@ const SHOWN = 1_000
 export async function queueList(services: CliServices, argv: readonly string[], io: CliIo): Promise<void> {
   const { values, positionals } = parse(argv, { json: { type: 'boolean' } })
   words(positionals, [])
+  await services.settle()
   const pending = await services.submissions.pendingSubmissions({ first: SHOWN })
   if (values.json)
     return printJson(
