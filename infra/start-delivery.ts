@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { Delivery } from '../gateways/delivery/delivery.ts'
 import { Destinations } from '../gateways/delivery/destinations.ts'
 import { DomainSigner } from '../gateways/delivery/dkim.ts'
+import { httpsPolicy, StsPolicies } from '../gateways/delivery/mta-sts.ts'
+import { PublishedPolicies } from '../gateways/delivery/published-policies.ts'
 import { IncomingReports } from '../gateways/delivery/reports.ts'
-import { OPPORTUNISTIC } from '../gateways/delivery/tls-policy.ts'
 import { MailWays } from '../gateways/delivery/ways.ts'
 import { CheckpointFiles } from './adapters/checkpoints/files.ts'
 import { MemoryQueue } from './adapters/queue/memory.ts'
@@ -20,7 +21,7 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     resolver,
     routes: { ...settings, ownHosts: [host, config.domain] },
     session: { name: host, connectMs: settings.connectSeconds * 1000, replyMs: settings.replySeconds * 1000 },
-    policies: OPPORTUNISTIC,
+    policies: new PublishedPolicies(resolver, new StsPolicies(resolver, httpsPolicy(resolver))),
   })
   const queue = new MemoryQueue()
   const checkpoints = new CheckpointFiles(join(config.data, 'checkpoints'))

@@ -164,6 +164,10 @@ async function converse(socket: Socket, script: SinkScript, sink: Sink, tls: boo
           break
         }
         case 'STARTTLS': {
+          if (!script.tls) {
+            say('502 5.5.1 Not here')
+            break
+          }
           say('220 2.0.0 Go ahead')
           if (script.tls === 'broken') {
             socket.end('this is not a handshake\r\n')
