@@ -31,6 +31,8 @@ export interface ServerProcess {
   readonly ports: Readonly<Record<string, number>>
   /** Milliseconds from the start of the process to its 'ready'. */
   readonly readyAfter: number
+  /** What it printed before it was ready. */
+  readonly said: readonly string[]
   /** Everything on stderr so far. */
   errors(): string
   /** kill -9, or a signal that stops it cleanly; resolves when the process is gone. */
@@ -53,6 +55,7 @@ export function startServer(
   begun(child)
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const ports: Record<string, number> = {}
+  const said: string[] = []
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text
@@ -62,12 +65,14 @@ export function startServer(
       reject(new Error(`The server ended before it was ready, ${child.signalCode ?? child.exitCode}:\n${errors}`)),
     )
     createInterface({ input: child.stdout }).on('line', (line) => {
+      said.push(line)
       const port = /^ {2}(\w+) +\S+:(\d+)$/.exec(line)
       if (port) ports[port[1] as string] = Number(port[2])
       if (line !== 'ready') return
       resolve({
         child,
         ports,
+        said,
         readyAfter: performance.now() - started,
         errors: () => errors,
         end: async (signal) => {

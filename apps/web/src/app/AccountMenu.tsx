@@ -1,4 +1,4 @@
-import { Keyboard, LogOut } from 'lucide-react'
+import { Keyboard, ListFilter, LogOut } from 'lucide-react'
 import { type Preferences, setPreferences, usePreferences } from '../data/preferences.ts'
 import { type TextKey, t } from '../i18n/index.ts'
 import { signOut } from '../session/session.ts'
@@ -6,6 +6,7 @@ import { Avatar } from '../ui/Avatar.tsx'
 import { fileSize } from '../ui/format.ts'
 import { Menu } from '../ui/Menu.tsx'
 import { useDesk } from './context.ts'
+import { navigate } from './router.ts'
 
 const themes: readonly (readonly [Preferences['theme'], TextKey])[] = [
   ['system', 'themeSystem'],
@@ -71,6 +72,12 @@ export function AccountMenu({ onHelp }: { readonly onHelp: () => void }) {
           checked: now.singleKeys,
           separated: true,
           run: () => setPreferences({ singleKeys: !now.singleKeys }),
+        },
+        {
+          label: t('filterRules'),
+          icon: ListFilter,
+          separated: true,
+          run: () => navigate({ page: 'settings', section: 'rules' }),
         },
         { label: t('help'), icon: Keyboard, shortcut: '?', run: onHelp },
         { label: t('signOut'), icon: LogOut, separated: true, run: () => void signOut() },

@@ -23,6 +23,7 @@ import { Toasts } from './Toasts.tsx'
 
 const loadComposer = () => import('../mail/composer/Composer.tsx')
 const Composers = lazy(loadComposer)
+const RulesPage = lazy(() => import('../settings/RulesPage.tsx'))
 
 export function Shell() {
   useLanguage()
@@ -35,7 +36,8 @@ export function Shell() {
   const [help, setHelp] = useState(false)
   const wide = layout === 'wide' || layout === 'desk'
   // From 1024 to 1279 the folders make room while a message is open.
-  const docked = layout === 'wide' || (layout === 'desk' && at.page !== 'welcome' && at.messageId === undefined)
+  const messageId = at.page === 'mail' || at.page === 'search' ? at.messageId : undefined
+  const docked = layout === 'wide' || (layout === 'desk' && messageId === undefined)
   const overlay = !docked && foldersShown
   const write = () => openComposer(newDraft())
 
@@ -60,7 +62,7 @@ export function Shell() {
   if (at.page === 'welcome') return null
   const focusSearch = () => document.querySelector<HTMLInputElement>('.search input')?.focus()
   return (
-    <div className={`shell ${layout} ${at.messageId === undefined ? '' : 'reading'}`}>
+    <div className={`shell ${layout} ${messageId === undefined ? '' : 'reading'}`}>
       <header className="top-bar">
         {!docked && (
           <IconButton
@@ -108,10 +110,16 @@ export function Shell() {
           </>
         )}
         <main className="page">
-          <MailPage at={at} />
+          {at.page === 'settings' ? (
+            <Suspense fallback={null}>
+              <RulesPage />
+            </Suspense>
+          ) : (
+            <MailPage at={at} />
+          )}
         </main>
       </div>
-      {!wide && at.messageId === undefined && (
+      {!wide && messageId === undefined && at.page !== 'settings' && (
         <Button look="primary" icon={PenLine} className="compose-float" onClick={write} aria-label={t('compose')} />
       )}
       {layout === 'phone' && (

@@ -11,6 +11,7 @@ export type Route =
       readonly messageId: string | undefined
     }
   | { readonly page: 'search'; readonly query: string; readonly messageId: string | undefined }
+  | { readonly page: 'settings'; readonly section: 'rules' }
   | { readonly page: 'welcome'; readonly token: string }
 
 export const HOME: Route = { page: 'mail', folder: 'inbox', filter: 'all', messageId: undefined }
@@ -27,6 +28,7 @@ export function parseRoute(url: URL): Route {
       messageId: url.searchParams.get('m') ?? undefined,
     }
   }
+  if (first === 'settings') return { page: 'settings', section: 'rules' }
   if (first === 'welcome') return { page: 'welcome', token: url.searchParams.get('token') ?? '' }
   return HOME
 }
@@ -41,6 +43,8 @@ export function routeUrl(route: Route): string {
       const message = route.messageId ? `&m=${encodeURIComponent(route.messageId)}` : ''
       return `/search?q=${encodeURIComponent(route.query)}${message}`
     }
+    case 'settings':
+      return `/settings/${route.section}`
     case 'welcome':
       return `/welcome?token=${encodeURIComponent(route.token)}`
     default: {
@@ -66,5 +70,5 @@ export function navigate(to: Route, how: 'push' | 'replace' = 'push'): void {
 
 /** The same list with another message open, or none. */
 export function withMessage(from: Route, messageId: string | undefined): Route {
-  return from.page === 'welcome' ? HOME : { ...from, messageId }
+  return from.page === 'mail' || from.page === 'search' ? { ...from, messageId } : HOME
 }

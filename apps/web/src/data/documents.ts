@@ -47,6 +47,26 @@ export const SEND =
 export const SAVE_DRAFT =
   'mutation SaveDraft($input: SendMessageInput!, $replaces: ID) { saveDraft(input: $input, replaces: $replaces) { messageId revision } }'
 
+const rules = 'rules { name script active } problems { line column message }'
+
+export const RULES = 'query Rules { filterRules { name script active } }'
+export const CHECK_RULES =
+  'query CheckRules($script: String!) { checkFilterRules(script: $script) { line column message } }'
+export const TEST_RULES = `query TestRules($script: String!, $folderId: ID!, $last: Int!) {
+  testFilterRules(script: $script, folderId: $folderId, last: $last) {
+    problems { line column message }
+    messages {
+      message { id subject from ${address} receivedAt }
+      actions { action line detail flags note }
+      problem { line column message }
+    }
+  }
+}`
+export const SAVE_RULES = `mutation SaveRules($name: String!, $script: String!) { saveFilterRules(name: $name, script: $script) { ${rules} } }`
+export const ACTIVATE_RULES = `mutation ActivateRules($name: String) { activateFilterRules(name: $name) { ${rules} } }`
+export const RENAME_RULES = `mutation RenameRules($name: String!, $newName: String!) { renameFilterRules(name: $name, newName: $newName) { ${rules} } }`
+export const DELETE_RULES = `mutation DeleteRules($name: String!) { deleteFilterRules(name: $name) { ${rules} } }`
+
 export const CHANGES = `subscription Changes($after: Revision) {
   mailboxChanged(after: $after) {
     revision type at causationId messageIds messages { ${row} } folderIds folders { ${folder} }

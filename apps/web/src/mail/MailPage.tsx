@@ -91,7 +91,7 @@ function Panes({ at, source }: { readonly at: MailRoute; readonly source: ViewSo
         return
       }
       const now = route()
-      const replace = now.page !== 'welcome' && now.messageId !== undefined
+      const replace = (now.page === 'mail' || now.page === 'search') && now.messageId !== undefined
       navigate(withMessage(now, id), replace ? 'replace' : 'push')
     },
     [mailbox, details],
