@@ -6,6 +6,8 @@ import { dmarc } from 'mailauth/lib/dmarc/index.js'
 import { spf } from 'mailauth/lib/spf/index.js'
 import { type RecordType, type Resolver, ResolverError } from '../../commands/ports/resolver.ts'
 import type { AuthenticationResult, DmarcResult, SenderAuthentication } from '../../domain/filter/authentication.ts'
+import { readAddressList } from '../../domain/mail/address.ts'
+import { headerFields, unfold } from '../../domain/mail/header.ts'
 import { headerEnd } from './authentication-results.ts'
 import { reverseName } from './networks.ts'
 
@@ -64,6 +66,7 @@ export async function authenticateSender(
   timeoutMs: number,
 ): Promise<CheckedSender> {
   const lookup = lookupBy(resolver)
+  const recent = recentOf(resolver)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), timeoutMs)
@@ -71,25 +74,35 @@ export async function authenticateSender(
   const inTime = <T>(work: Promise<T>): Promise<T | undefined> => Promise.race([work.catch(() => undefined), late])
   try {
     const [spfFound, signatures, iprev] = await Promise.all([
-      inTime(checkSpf(lookup, hostname, sender)),
+      inTime(
+        recent.ask(['spf', sender.remoteAddress, sender.helo, sender.mailFrom], () =>
+          checkSpf(lookup, hostname, sender),
+        ),
+      ),
       inTime(checkSignatures(lookup, sender)),
-      inTime(checkReverseName(lookup, sender.remoteAddress)),
+      inTime(recent.ask(['iprev', sender.remoteAddress], () => checkReverseName(lookup, sender.remoteAddress))),
     ])
     const arcResult = signatures?.arc
     const from = signatures?.headerFrom ?? []
+    const spfDomains = spfFound?.result === 'pass' ? [spfFound.domain] : []
+    const dkimDomains = (signatures?.dkim ?? [])
+      .filter(({ result }) => result === 'pass')
+      .map(({ domain, id }) => ({ id, domain }))
     const dmarcFound =
       from.length === 0
         ? undefined
         : await inTime(
-            dmarc({
-              headerFrom: from,
-              spfDomains: spfFound?.result === 'pass' ? [spfFound.domain] : [],
-              dkimDomains: (signatures?.dkim ?? [])
-                .filter(({ result }) => result === 'pass')
-                .map(({ domain, id }) => ({ id, domain })),
-              arcResult: arcResult?.raw,
-              resolver: lookup,
-            } as unknown as Parameters<typeof dmarc>[0]),
+            recent.ask(
+              ['dmarc', ...from, 'spf', ...spfDomains, 'dkim', ...dkimDomains.map(({ domain }) => domain)],
+              () =>
+                dmarc({
+                  headerFrom: [...from],
+                  spfDomains,
+                  dkimDomains,
+                  arcResult: arcResult?.raw,
+                  resolver: lookup,
+                } as unknown as Parameters<typeof dmarc>[0]),
+            ),
           )
     const dmarcResult = dmarcOf(dmarcFound)
     return {
@@ -144,11 +157,12 @@ async function checkSignatures(lookup: Lookup, sender: SenderToCheck): Promise<S
   const bytes = Buffer.from(sender.beginning.buffer, sender.beginning.byteOffset, sender.beginning.length)
   const header = bytes.subarray(0, headerEnd(bytes))
   const signatures = header.toString('latin1').match(SIGNATURE)?.length ?? 0
-  // Without a signature the body needs no hashing: only who the From field names.
-  const worthwhile = signatures > 0 && signatures <= MAX_SIGNATURES
-  const input = worthwhile
-    ? Readable.from(sender.read(), { objectMode: false })
-    : Buffer.concat([header, Buffer.from('\r\n')])
+  // Without a signature nothing needs hashing: only whom the From field names.
+  if (signatures === 0 || signatures > MAX_SIGNATURES) {
+    const clauses = signatures === 0 ? ['dkim=none'] : ['dkim=policy (too many signatures)']
+    return { headerFrom: authorsOf(bytes, header.length), dkim: [], arc: NO_ARC, clauses }
+  }
+  const input = Readable.from(sender.read(), { objectMode: false })
   const verified = (await dkimVerify(
     input as never,
     { resolver: lookup, sender: sender.mailFrom } as never,
@@ -156,15 +170,6 @@ async function checkSignatures(lookup: Lookup, sender: SenderToCheck): Promise<S
     headerFrom: string[]
     arc?: unknown
     results: { id: unknown; signingDomain?: string; status: { result: AuthenticationResult }; info?: string }[]
-  }
-  if (!worthwhile) {
-    const clauses = signatures === 0 ? ['dkim=none'] : ['dkim=policy (too many signatures)']
-    return {
-      headerFrom: verified.headerFrom,
-      dkim: [],
-      arc: { result: 'none', sealer: undefined, raw: undefined },
-      clauses,
-    }
   }
   const raw = (await arc(verified.arc as never, { resolver: lookup } as never).catch(() => undefined)) as unknown as
     | { status?: { result: AuthenticationResult }; signature?: { signingDomain?: string }; info?: string }
@@ -183,6 +188,60 @@ async function checkSignatures(lookup: Lookup, sender: SenderToCheck): Promise<S
       ...(result === 'none' ? [] : [raw?.info ?? `arc=${result}`]),
     ],
   }
+}
+
+const NO_ARC: Signatures['arc'] = { result: 'none', sealer: undefined, raw: undefined }
+
+/** The addresses of every From field: more than one domain among them, and DMARC has nobody to ask (RFC 9989 §5.3.1). */
+function authorsOf(bytes: Buffer, end: number): readonly string[] {
+  const authors: string[] = []
+  for (const field of headerFields(bytes, { headerStart: 0, bodyStart: end })) {
+    if (field.name.toLowerCase() !== 'from' || authors.length > 100) continue
+    const value = unfold(bytes.toString('utf8', field.valueStart, Math.min(field.end, field.valueStart + 8192)))
+    for (const { address } of readAddressList(value)) if (address !== '') authors.push(address)
+  }
+  return authors
+}
+
+/** Senders come in bursts: what was found of one is true of the next for a minute. Failures to find out are not kept. */
+const RECENT_MS = 60_000
+const MAX_RECENT = 5000
+
+class Recent {
+  readonly #held = new Map<string, { readonly found: Promise<unknown>; readonly until: number }>()
+
+  ask<T>(what: readonly string[], find: () => Promise<T>): Promise<T> {
+    const key = what.join('\n')
+    const now = performance.now()
+    const held = this.#held.get(key)
+    if (held !== undefined && held.until > now) return held.found as Promise<T>
+    const found = find()
+    this.#held.delete(key)
+    this.#held.set(key, { found, until: now + RECENT_MS })
+    const forget = () => {
+      if (this.#held.get(key)?.found === found) this.#held.delete(key)
+    }
+    found.then((value) => {
+      if (isTemporary(value)) forget()
+    }, forget)
+    const oldest = this.#held.keys().next()
+    if (this.#held.size > MAX_RECENT && !oldest.done) this.#held.delete(oldest.value)
+    return found
+  }
+}
+
+function isTemporary(value: unknown): boolean {
+  if (value === 'temperror') return true
+  const { result, status } = (value || {}) as { result?: unknown; status?: { result?: unknown } }
+  return result === 'temperror' || status?.result === 'temperror'
+}
+
+const recents = new WeakMap<Resolver, Recent>()
+
+function recentOf(resolver: Resolver): Recent {
+  const recent = recents.get(resolver) ?? new Recent()
+  recents.set(resolver, recent)
+  return recent
 }
 
 function dmarcOf(found: unknown): DmarcResult | undefined {

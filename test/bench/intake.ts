@@ -2,18 +2,7 @@
 // beside Postfix+Dovecot (Maildir) in the same run. Medians of 3 runs, which alternate.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import {
-  addAccounts,
-  type BenchServer,
-  benchFolder,
-  countMessages,
-  median,
-  needs,
-  PEERS,
-  pause,
-  report,
-  startBenchServer,
-} from './support.ts'
+import { addAccounts, benchFolder, median, needs, PEERS, report, smtpLoad, startBenchServer } from './support.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 3)
 const MESSAGES = 10_000
@@ -43,25 +32,6 @@ function peer(script: string, ...args: readonly string[]): string {
   return run.stdout ?? ''
 }
 
-async function load(
-  server: BenchServer,
-  connections: number,
-  messages: number,
-): Promise<{ accepted: number; visible: number }> {
-  const before = await countMessages(server)
-  const each = Math.floor(messages / connections)
-  const started = performance.now()
-  const line = `for i in $(seq 1 ${connections}); do smtp-source -d -s 1 -m ${each} -l ${BYTES} -f load@load.test -t user$i@example.test 127.0.0.1:${server.ports['smtp']} & done; wait`
-  // A shell of its own: the load generator must not share this process's event loop.
-  const shell = spawnSync('bash', ['-c', line], { stdio: 'inherit' })
-  if (shell.status !== 0) throw new Error('smtp-source failed')
-  const accepted = performance.now() - started
-  const sent = each * connections
-  while ((await countMessages(server)) < before + sent) await pause(5)
-  const visible = performance.now() - started
-  return { accepted: (sent / accepted) * 1000, visible: (sent / visible) * 1000 }
-}
-
 /** Postfix+Dovecot's end-to-end messages a second. */
 function peerLoad(connections: number): number {
   execFileSync('mkdir', ['-p', peersHome])
@@ -89,8 +59,8 @@ try {
     for (let round = 0; round < ROUNDS; round++) {
       const server = await startBenchServer(join(folder.path, `${connections}-${round}`), UNFILTERED)
       await addAccounts(server, ACCOUNTS)
-      await load(server, connections, WARM_UP)
-      const result = await load(server, connections, MESSAGES)
+      await smtpLoad(server, connections, WARM_UP, BYTES)
+      const result = await smtpLoad(server, connections, MESSAGES, BYTES)
       ours.push(result.visible)
       accepted.push(result.accepted)
       await server.stop()

@@ -1,5 +1,5 @@
 // What the benchmarks share: a server process to measure, figures as JSON lines, medians.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,3 +152,24 @@ export function needs(path: string, what: string): void {
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Messages a second through smtp-source, until its last 250 and until all are in the views. user1@… get them, one a connection. */
+export async function smtpLoad(
+  server: BenchServer,
+  connections: number,
+  messages: number,
+  bytes: number,
+): Promise<{ accepted: number; visible: number }> {
+  const before = await countMessages(server)
+  const each = Math.floor(messages / connections)
+  const started = performance.now()
+  const line = `for i in $(seq 1 ${connections}); do smtp-source -d -s 1 -m ${each} -l ${bytes} -f load@load.test -t user$i@example.test 127.0.0.1:${server.ports['smtp']} & done; wait`
+  // A shell of its own: the load generator must not share this process's event loop.
+  const shell = spawnSync('bash', ['-c', line], { stdio: 'inherit' })
+  if (shell.status !== 0) throw new Error('smtp-source failed')
+  const accepted = performance.now() - started
+  const sent = each * connections
+  while ((await countMessages(server)) < before + sent) await pause(5)
+  const visible = performance.now() - started
+  return { accepted: (sent / accepted) * 1000, visible: (sent / visible) * 1000 }
+}
