@@ -93,7 +93,15 @@ export async function authenticateSender(
         ? undefined
         : await inTime(
             recent.ask(
-              ['dmarc', ...from, 'spf', ...spfDomains, 'dkim', ...dkimDomains.map(({ domain }) => domain)],
+              [
+                'dmarc',
+                arcResult?.result ?? '',
+                ...from,
+                'spf',
+                ...spfDomains,
+                'dkim',
+                ...dkimDomains.map(({ domain }) => domain),
+              ],
               () =>
                 dmarc({
                   headerFrom: [...from],

@@ -9,6 +9,7 @@ import { conversations, fillInbox } from './seed.ts'
 export interface ServerMessage {
   readonly folderId: string
   readonly flags: readonly string[]
+  verdict?: NonNullable<MockMessage['verdict']>
 }
 
 export interface TestServer {

@@ -2,6 +2,7 @@
 // to assertions. The real gateway replaces it behind the same `TestServer`.
 
 import { randomUUID } from 'node:crypto'
+import type { Verdict } from '../../apps/web/src/data/types.ts'
 
 export interface MockAddress {
   name: string | null
@@ -30,6 +31,7 @@ export interface MockMessage {
   /** What the body page serves, as the sanitiser would have left it, or hostile on purpose. */
   page: string | undefined
   remoteImageCount: number
+  verdict?: Verdict
   attachments: {
     section: string
     filename: string

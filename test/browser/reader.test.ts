@@ -37,6 +37,30 @@ describe('reading, writing and searching', () => {
     await page.getByRole('link', { name: 'Inbox, 16 unread' }).waitFor()
   })
 
+  test('a message that the filter put into Junk says why, when asked by key or button, in the reader’s language', async () => {
+    await start()
+    const message = server.message('files')
+    assert.ok(message)
+    message.verdict = {
+      action: 'junk',
+      score: 7.2,
+      reasons: [
+        { engine: 'builtin', rule: 'sale', score: 0.6, text: 'Presses to buy' },
+        { engine: 'builtin', rule: 'answers', score: -0.6, text: 'It answers an earlier message' },
+      ],
+    }
+    await row(page, 'files').click()
+    const why = page.getByRole('button', { name: 'Why is this in Junk?' })
+    await why.waitFor()
+    assert.equal(await page.getByText('Presses to buy').count(), 0)
+    await page.keyboard.press('w')
+    await page.getByText('Presses to buy').waitFor()
+    assert.equal(await why.getAttribute('aria-expanded'), 'true')
+    assert.equal(await page.getByText('It answers an earlier message').count(), 0, 'only what speaks against it')
+    await why.click()
+    await page.getByText('Presses to buy').waitFor({ state: 'detached' })
+  })
+
   test('a conversation opens at its newest message, folds the older ones, and back returns to the list', async () => {
     await start()
     await row(page, 'thread-last').click()

@@ -4,6 +4,7 @@ const address = '{ name address }'
 const row = `id folderId threadId subject from ${address} to ${address} date receivedAt size flags snippet hasAttachment`
 const folder = 'id name parentId role total unread'
 const detail = `${row} cc ${address} replyTo ${address} messageIdHeader text bodyUrl remoteImageCount rawUrl
+  verdict { action score reasons { engine rule score text } }
   attachments { section filename type size inline contentId url }`
 
 export const START = `query Start { me { id address name role quotaBytes usedBytes messageCount revision } folders { ${folder} } }`

@@ -45,6 +45,18 @@ export interface Attachment {
   readonly url: string
 }
 
+export interface Verdict {
+  readonly action: string
+  readonly score: number
+  readonly reasons: readonly {
+    readonly engine: string
+    readonly rule: string
+    readonly score: number
+    /** English, from the server; may be empty. */
+    readonly text: string
+  }[]
+}
+
 /** What the reader shows of one message. */
 export interface MessageDetail extends Message {
   readonly cc: readonly Address[]
@@ -55,6 +67,8 @@ export interface MessageDetail extends Message {
   readonly remoteImageCount: number
   readonly attachments: readonly Attachment[]
   readonly rawUrl: string
+  /** What the filters said when it came; null or absent for mail that none saw. */
+  readonly verdict?: Verdict | null
 }
 
 export interface Account {

@@ -52,6 +52,7 @@ export const keymap: readonly Binding[] = [
   { command: 'thread-previous', group: 'reader', text: 'keyPreviousInThread', keys: ['p'] },
   { command: 'expand-all', group: 'reader', text: 'keyExpandAll', keys: [';'] },
   { command: 'images', group: 'reader', text: 'keyImages', keys: ['i'] },
+  { command: 'why', group: 'reader', text: 'keyWhy', keys: ['w'] },
   { command: 'quote', group: 'reader', text: 'keyQuote', keys: ['q'] },
   { command: 'history', group: 'reader', text: 'history', keys: ['h'] },
   { command: 'send', group: 'composer', text: 'keySend', keys: ['Mod+Enter'], inFields: true },

@@ -13,6 +13,7 @@ import { Attachments } from './Attachments.tsx'
 import { BodyFrame } from './BodyFrame.tsx'
 import { PlainText } from './PlainText.tsx'
 import { BodyBones } from './Reader.tsx'
+import { VerdictBanner } from './VerdictBanner.tsx'
 
 interface CardProps {
   readonly message: Message
@@ -150,6 +151,7 @@ function Body({
   useCommand('images', () => setImages(true), isMain && blocked)
   return (
     <>
+      {data.verdict && <VerdictBanner verdict={data.verdict} isMain={isMain} />}
       {blocked && (
         <div className="banner" role="status">
           <ImageOff size={16} strokeWidth={1.75} aria-hidden="true" />
