@@ -26,6 +26,7 @@ export function heuristics(facts: MailFacts, mail: MailContent): readonly Hit[] 
   ofText(mail, hit)
   ofHtml(facts, mail, hit)
   ofLinks(facts, mail, hit)
+  ofOrigin(facts, mail, hit)
   return hits
 }
 
@@ -240,6 +241,34 @@ function ofLinks({ links }: MailFacts, mail: MailContent, hit: Report): void {
   const attachments = mail.attachments.filter(({ inline }) => !inline)
   if (attachments.length > 0 && mail.text.trim().length < 40)
     hit('only-attachment', 0.6, 'It is an attachment with hardly a word')
+}
+
+/** Registered domain, nearly: the last two labels, three below `co.uk` and the like. */
+const organisation = (host: string): string =>
+  host
+    .split('.')
+    .slice(/\.(?:co|com|net|org|ac|gov|edu|or|ne|go)\.[a-z]{2}$/.test(host) ? -3 : -2)
+    .join('.')
+
+const FREE =
+  /^(?:yahoo|hotmail|msn|aol|gmail|outlook|live|excite|lycos|netscape|juno|eudoramail|mail|email|usa|naver|hanmail|daum|163|126|sina|qq|gmx|web|libero|terra|uol|bol|btamail|yandex|rediff(?:mail)?|bigfoot|caramail|mailcity)\./
+
+function ofOrigin({ header, links }: MailFacts, mail: MailContent, hit: Report): void {
+  const domain = organisation(domainOf(mail.envelope.from[0]?.address))
+  if (domain === '' || !domain.includes('.')) return
+  const hosts = links.map(({ host }) => organisation(host)).filter((host) => host.includes('.'))
+  for (const [, host = ''] of mail.text.matchAll(/(?:https?:\/\/|www\.)([^\s/:<>"')]{1,255})/gi))
+    if (hosts.length < 300) hosts.push(organisation(host.toLowerCase()))
+  const own = hosts.filter((host) => host === domain).length
+  const free = FREE.test(domain)
+  if (own > 0 && !free) hit('own-links', -0.8, 'It links to its sender’s own site')
+  else if (hosts.length > 0 && free) hit('free-with-links', 0.8, 'It comes from a free address and links elsewhere')
+  else if (hosts.length > 0 && own === 0) hit('links-elsewhere', 0.4, 'It links to other sites than its sender’s')
+  const id = organisation((/@([^>\s]+)>/.exec(header.get('message-id')?.[0] ?? '')?.[1] ?? '').toLowerCase())
+  if (id === domain) hit('own-id', -0.4, 'Its Message-ID is of its sender')
+  else if (free) hit('free-forged', 0.8, 'It says that it comes from a provider, and was not made there')
+  if (header.has('list-unsubscribe') || header.has('list-id'))
+    hit('list', -0.3, 'It comes through a list that can be left')
 }
 
 /** Points of all rules together. */
