@@ -66,3 +66,10 @@ export async function eraseAccount(
   if (outcome.ok) await keyring.destroy(account)
   return outcome
 }
+
+/** Destroys the keys of accounts whose erasure was recorded and then interrupted; answers whose they were. Repeating it changes nothing. */
+export async function finishErasures(keyring: Keyring, erased: readonly AccountId[]): Promise<readonly AccountId[]> {
+  const left = erased.filter((account) => keyring.dataKey(account) !== undefined)
+  for (const account of left) await keyring.destroy(account)
+  return left
+}

@@ -1,5 +1,6 @@
 // everpost serve: opens the engines, starts the listeners of the chosen roles, says where they are, stops cleanly.
 import { join } from 'node:path'
+import { finishErasures } from '../commands/change-account.ts'
 import { contextOf } from '../commands/context.ts'
 import { deliverByRules } from '../commands/deliver-by-rules.ts'
 import { openAccount } from '../commands/open-account.ts'
@@ -31,6 +32,8 @@ export interface RunningServer {
   readonly web: WebGateway | undefined
   /** Ports in use, by name. */
   readonly ports: Readonly<Record<string, number>>
+  /** Resolves once erasures that a crash interrupted are finished. */
+  readonly erasuresFinished: Promise<void>
   /** The web app's address. */
   readonly url: string | undefined
   stop(): Promise<void>
@@ -86,9 +89,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
         control,
       })
     }
+    const erasuresFinished = sweepErasures(everpost)
     const url =
       web && (config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${web.port}`)
-    return { everpost, web: web?.gateway, ports, url, stop }
+    return { everpost, web: web?.gateway, ports, url, erasuresFinished, stop }
   } catch (error) {
     await stop()
     throw error
@@ -201,6 +205,19 @@ async function waitForSearch(
 ): Promise<void> {
   for await (const { position } of journal.readStream(mailboxStream(account), { from: revision, limit: 1 })) {
     await search.waitForPosition(position, options)
+  }
+}
+
+/** Once the views have caught up: what an erasure that was interrupted left undone. */
+async function sweepErasures({ projectors, keyring, services }: Everpost): Promise<void> {
+  try {
+    await projectors.ready()
+    for (const account of await finishErasures(keyring, await projectors.directory.erasedAccounts())) {
+      services.forgetKey(account)
+      logLine('erasure finished', { account })
+    }
+  } catch (error) {
+    logLine('erasures not looked at', { error: String(error) })
   }
 }
 

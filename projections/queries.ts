@@ -312,6 +312,7 @@ export interface DirectoryQueries {
   account(id: AccountId): Promise<DirectoryRow | undefined>
   /** In the order of their opening, erased ones left out. */
   accounts(): Promise<readonly DirectoryRow[]>
+  erasedAccounts(): Promise<readonly AccountId[]>
   hasDomain(name: string): Promise<boolean>
   domains(): Promise<readonly string[]>
 }

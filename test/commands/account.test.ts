@@ -1,7 +1,7 @@
 // Accounts: opened once whatever interrupts it, found by their addresses, erased for good.
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { changeAccount, eraseAccount } from '../../commands/change-account.ts'
+import { changeAccount, eraseAccount, finishErasures } from '../../commands/change-account.ts'
 import { addAddress, addDomain, folderIdFor, openAccount, STANDARD_FOLDERS } from '../../commands/open-account.ts'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
@@ -179,6 +179,17 @@ describe('changeAccount', () => {
       JSON.stringify(outcomes.find(({ ok }) => !ok)),
     )
     assert.equal((await typesOf(journal, accountStream(opened.accountId))).length, 10)
+  })
+})
+
+describe('finishErasures', () => {
+  it('destroys the keys that an interrupted erasure left, and no others', async (t) => {
+    const { journal, keyring } = await openJournal(t)
+    for (const account of ['gone', 'stays']) await keyring.create(account)
+    assert.deepEqual(await finishErasures(keyring, ['gone', 'gone-before']), ['gone'])
+    assert.deepEqual(await finishErasures(keyring, ['gone', 'gone-before']), [])
+    assert.deepEqual([keyring.dataKey('gone'), keyring.dataKey('stays')?.length], [undefined, 32])
+    assert.equal(await journal.lastRevision('account-gone'), undefined)
   })
 })
 

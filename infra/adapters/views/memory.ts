@@ -90,6 +90,7 @@ export class MemoryDirectory extends MemoryStore<DirectoryUnit> implements Direc
       const account = this.#accounts.get(id)
       return account === undefined ? undefined : directoryRow(structuredClone(account))
     },
+    erasedAccounts: async () => [...this.#accounts.values()].filter(({ erased }) => erased).map(({ id }) => id),
     accounts: async () =>
       [...this.#accounts.values()]
         .filter((account) => !account.erased)

@@ -104,6 +104,12 @@ export class SqliteDirectoryQueries implements DirectoryQueries {
     const rows = this.#queries.prepare('SELECT body FROM account WHERE erased = 0 ORDER BY opened').all()
     return rows.map(([body]) => directoryRow(readAccount(body)))
   }
+  async erasedAccounts() {
+    return this.#queries
+      .prepare('SELECT id FROM account WHERE erased = 1')
+      .all()
+      .map(([id]) => String(id))
+  }
   async hasDomain(name: string) {
     return this.#queries.prepare('SELECT 1 FROM domain WHERE name = ?').get(name) !== undefined
   }
