@@ -5,6 +5,7 @@ import type { RulesPorts } from '../commands/deliver-by-rules.ts'
 import { RuleBook } from '../commands/filter-rules.ts'
 import { addDomain } from '../commands/open-account.ts'
 import type { CliServices } from '../gateways/cli/services.ts'
+import { directWriter } from '../gateways/import/import-writer.ts'
 import { AccountSendingGuard } from '../gateways/limits/sending-guard.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
 import { PackfileBlobStore } from './adapters/blobs/packfile.ts'
@@ -21,6 +22,7 @@ import { reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
 import { nameServersOf, sendingLimitsOf } from './delivery-settings.ts'
+import { ImportThreads } from './import/import-threads.ts'
 import { logLine } from './log-line.ts'
 import { Projectors } from './projector/projectors.ts'
 import { throttled } from './throttle.ts'
@@ -56,7 +58,11 @@ const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search', 'tree'] as const
 
 /** Opens the data folder, which is also recovery. Throws with a sentence when it is locked, damaged, full or not writable. */
-export async function openEmbedded(config: Config): Promise<Everpost> {
+export async function openEmbedded(
+  config: Config,
+  /** Nobody else reads here meanwhile: the views may wait until a long import is over. */
+  { alone = false }: { readonly alone?: boolean } = {},
+): Promise<Everpost> {
   const paths = dataPaths(config.data)
   const lock = lockData(paths.lock)
   const opened: { close(): unknown }[] = [{ close: () => lock.release() }]
@@ -93,10 +99,17 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     const wakeViews = throttled(VIEWS_WAKE, (head) => projectors.poke(head))
     const wakeSearch = throttled(SEARCH_WAKE, (head) => search.poke(head))
     opened.push({ close: () => [wakeViews, wakeSearch].forEach((wake) => void wake.cancel()) })
+    let held = false
     storage.onCommit((head) => {
+      if (held) return
       wakeViews(head)
       wakeSearch(head)
     })
+    const release = () => {
+      held = false
+      wakeViews(BigInt(storage.head))
+      wakeSearch(BigInt(storage.head))
+    }
     const viewed = new Set<() => void>()
     const tellViewed = throttled(VIEWED_WAKE, (head: bigint) => {
       if (viewed.size === 0) return
@@ -125,6 +138,24 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
     const settle = async () => {
       const head = await events.head()
       if (head !== undefined) await projectors.waitForPosition(head, { timeoutMs: 60_000 })
+    }
+    const openImport = async () => {
+      const threads = new ImportThreads(events, blobStore, directWriter({ journal, blobs }), {
+        keyring: paths.keyring,
+        masterKey,
+      })
+      held = alone
+      const catchUp = async () => {
+        if (!alone) return
+        release()
+        await settle()
+        held = true
+      }
+      const close = async () => {
+        await threads.close()
+        if (alone) release()
+      }
+      return { writer: threads, catchUp, close }
     }
     const forgetKey = (account: string) => {
       keyring.forget(account)
@@ -163,6 +194,7 @@ export async function openEmbedded(config: Config): Promise<Everpost> {
         }),
       search: (account, query, options) => search.search(account, query, options),
       settle,
+      openImport,
       forgetKey,
       mailHost: `mail.${config.domain}`,
       now: Date.now,

@@ -14,6 +14,7 @@ import type {
 } from '../../projections/queries.ts'
 import type { SearchResult } from '../../projections/search/search.ts'
 import type { MailboxMoment, Moment } from '../../projections/time-travel.ts'
+import type { ImportWriter } from '../import/import-writer.ts'
 
 export interface ProjectionLine {
   readonly name: string
@@ -70,6 +71,12 @@ export interface CliServices {
   readonly projectionNames: readonly string[]
   readonly projectionStatus: () => Promise<readonly ProjectionLine[]>
   readonly rebuild: (name: string, onProgress: (step: RebuildStep) => void) => Promise<readonly RebuiltLine[]>
+  /** For many messages at once, over all cores. Close it, also after a failure. */
+  readonly openImport: () => Promise<{
+    readonly writer: ImportWriter
+    readonly catchUp: () => Promise<void>
+    readonly close: () => Promise<void>
+  }>
   /** Frees the bytes of erased and long expunged messages. */
   readonly compact: () => Promise<{
     readonly segments: number

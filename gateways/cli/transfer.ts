@@ -31,8 +31,9 @@ export async function importVerb(services: CliServices, argv: readonly string[],
     const left = (totalBytes - bytes) / rate
     io.progress(progressLine('Importing', bytes, totalBytes, `${imported} messages  ${size(rate)}/s`, left))
   }
+  const { writer, catchUp, close } = await services.openImport()
   const result = await importMail(
-    { journal: services.journal, snapshots: services.mailbox, blobs: services.blobs },
+    { journal: services.journal, snapshots: services.mailbox, writer, catchUp },
     {
       account: account.id,
       paths: paths.map((path) => resolve(io.cwd, path)),
@@ -41,15 +42,26 @@ export async function importVerb(services: CliServices, argv: readonly string[],
       signal: io.signal,
       ...(values.folder === undefined ? {} : { folder: values.folder }),
     },
-  ).catch((error) => {
-    if (error instanceof NoSuchSource || error instanceof ImportRefusal) throw new CliRefusal(error.message)
-    throw error
-  })
-  io.progress(null)
+  )
+    .catch((error) => {
+      if (error instanceof NoSuchSource || error instanceof ImportRefusal) throw new CliRefusal(error.message)
+      throw error
+    })
+    .finally(close)
+  const took = seconds()
+  io.progress('All messages are stored; the lists are being brought up to date')
   await services.settle()
+  io.progress(null)
   const { imported, known, totalBytes } = result
   if (values.json)
-    return printJson(io, { address: account.address, imported, known, bytes: totalBytes, seconds: seconds() })
+    return printJson(io, {
+      address: account.address,
+      imported,
+      known,
+      bytes: totalBytes,
+      seconds: took,
+      secondsUntilListed: seconds(),
+    })
   const doubles = known > 0 ? `, ${known} were there already` : ''
   io.out(`Imported ${imported} messages (${size(totalBytes)}) in ${duration(seconds())}${doubles}.\n`)
 }

@@ -1,24 +1,22 @@
 // Imports mail from files into one account: original dates and flags kept, doubles nothing, resumes where it was stopped.
-import { setImmediate } from 'node:timers/promises'
-import { appendMessages, importedMessageId, type MessageToAppend } from '../../commands/append-message.ts'
+import { importedMessageId } from '../../commands/append-message.ts'
 import { changeMailbox, loadMailbox } from '../../commands/change-mailbox.ts'
 import { contextOf } from '../../commands/context.ts'
 import { derivedId } from '../../commands/identity.ts'
-import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
-import { EventStoreError } from '../../commands/ports/event-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { AccountId } from '../../domain/log.ts'
-import { parseDate } from '../../domain/mail/date.ts'
-import { readMail } from '../../domain/mail/read.ts'
 import type { Mailbox } from '../../domain/mailbox/mailbox.ts'
+import type { ImportWriter, MessageToImport } from './import-writer.ts'
 import type { FromQuoting } from './mbox.ts'
 import { findSources, readSource, type SourceMessage } from './sources.ts'
 
 export interface ImportPorts {
   readonly journal: Journal
   readonly snapshots: MailboxSnapshots
-  readonly blobs: MessageBlobs
+  readonly writer: ImportWriter
+  /** Resolves once the snapshots reflect what was written; called before a folder is made. */
+  readonly catchUp?: () => Promise<void>
 }
 
 export interface ImportOptions {
@@ -39,9 +37,11 @@ export interface ImportProgress {
   readonly known: number
 }
 
-/** A batch is in flight while the next is read: enough to keep the disk and this thread busy, bounded in memory. */
-const BATCH_MESSAGES = 200
-const BATCH_BYTES = 8 * 1024 * 1024
+/** Small enough that several are in memory at once. */
+const BATCH_MESSAGES = 100
+const BATCH_BYTES = 4 * 1024 * 1024
+/** Batches being read, sealed and stored while the next is taken from the source. */
+const IN_FLIGHT = 3
 
 export class ImportRefusal extends Error {}
 
@@ -54,27 +54,24 @@ export async function importMail(ports: ImportPorts, options: ImportOptions): Pr
   const seen = new Set<string>()
   let batch: SourceMessage[] = []
   let batchBytes = 0
-  let writing: Promise<void> = Promise.resolve()
+  const writing: Promise<void>[] = []
 
   const flush = async () => {
     const messages = batch
     batch = []
     batchBytes = 0
     if (messages.length === 0) return
-    const stored = await storeBatch(ports, options.account, messages, seen, (below) =>
-      folders.find([...target, ...below]),
-    )
-    // Awaited below; if the batch before failed, nobody is left to see that this one did too.
-    stored.appended.catch(() => undefined)
-    await writing
-    writing = stored.appended.then(() => {
+    const fresh = await missing(ports, options.account, messages, seen, (below) => folders.find([...target, ...below]))
+    const written = ports.writer.write(options.account, fresh).then(() => {
       progress.bytes += messages.reduce((sum, { bytes }) => sum + bytes, 0)
-      progress.imported += stored.imported
-      progress.known += messages.length - stored.imported
+      progress.imported += fresh.length
+      progress.known += messages.length - fresh.length
       options.onProgress?.({ ...progress })
     })
-    // Awaited with the next batch; until then it must not count as unhandled.
-    writing.catch(() => undefined)
+    // Awaited below; until then it must not count as unhandled.
+    written.catch(() => undefined)
+    writing.push(written)
+    if (writing.length >= IN_FLIGHT) await writing.shift()
   }
   for (const source of sources) {
     for await (const message of readSource(source, options.quoting ?? 'mboxrd')) {
@@ -85,71 +82,32 @@ export async function importMail(ports: ImportPorts, options: ImportOptions): Pr
     }
   }
   await flush()
-  await writing
+  await Promise.all(writing)
   return { ...progress, bytes: totalBytes }
 }
 
-async function storeBatch(
+/** Those of the messages that are not in their folder yet, each once. */
+async function missing(
   ports: ImportPorts,
   account: AccountId,
   messages: readonly SourceMessage[],
   seen: Set<string>,
   folderOf: (below: readonly string[]) => Promise<string>,
-): Promise<{ imported: number; appended: Promise<void> }> {
-  const candidates: { id: string; folderId: string; message: SourceMessage }[] = []
-  for (const message of messages) {
-    const folderId = await folderOf(message.folder)
-    const id = importedMessageId(account, folderId, message.raw)
-    if (seen.has(id)) continue
-    seen.add(id)
-    candidates.push({ id, folderId, message })
+): Promise<readonly MessageToImport[]> {
+  const candidates: MessageToImport[] = []
+  for (const { raw, flags, date, folder } of messages) {
+    const folderId = await folderOf(folder)
+    const messageId = importedMessageId(account, folderId, raw)
+    if (seen.has(messageId)) continue
+    seen.add(messageId)
+    candidates.push({ messageId, folderId, flags, raw, ...(date === undefined ? {} : { date }) })
   }
   const known = await ports.snapshots.snapshot(
     account,
-    candidates.map(({ id }) => id),
+    candidates.map(({ messageId }) => messageId),
   )
   const there = new Set(known.messages.map(({ id }) => id))
-  const fresh = candidates.filter(({ id }) => !there.has(id))
-  const ready: Promise<MessageToAppend>[] = []
-  for (const { id, folderId, message } of fresh) {
-    ready.push(store(ports.blobs, id, folderId, message))
-    // Reading mail is work of this thread: let others have their turn in between.
-    if (ready.length % 8 === 0) await setImmediate()
-  }
-  return { imported: ready.length, appended: append(ports.journal, account, await Promise.all(ready)) }
-}
-
-async function store(
-  blobs: MessageBlobs,
-  messageId: string,
-  folderId: string,
-  message: SourceMessage,
-): Promise<MessageToAppend> {
-  const stored = blobs.put(message.raw)
-  const mail = readMail(message.raw)
-  const receivedAt = arrivalOf(message) ?? mail.envelope.date ?? Date.now()
-  return { messageId, folderId, flags: message.flags, receivedAt, source: 'import', mail, blob: await stored }
-}
-
-async function append(journal: Journal, account: AccountId, messages: readonly MessageToAppend[]): Promise<void> {
-  if (messages.length === 0) return
-  const context = contextOf(account, 'import')
-  try {
-    await appendMessages(journal, context, account, messages)
-  } catch (error) {
-    if (!(error instanceof EventStoreError) || error.code !== 'id-reused') throw error
-    // Part of the batch got in before an earlier run was stopped, and the views do not show it yet.
-    for (const message of messages) await appendMessages(journal, context, account, [message])
-  }
-}
-
-/** When the message came here first: the source's own word, else the topmost Received field. */
-function arrivalOf({ raw, date }: SourceMessage): number | undefined {
-  if (date !== undefined) return date
-  const [header = ''] = raw.toString('latin1', 0, Math.min(raw.length, 16_384)).split(/\r?\n\r?\n/, 1)
-  const received = /^received:((?:.*\r?\n[ \t])*.*)/im.exec(header)?.[1]
-  const stamp = received?.slice(received.lastIndexOf(';') + 1).replace(/\s+/g, ' ')
-  return stamp ? parseDate(stamp.trim()) : undefined
+  return candidates.filter(({ messageId }) => !there.has(messageId))
 }
 
 /** Finds folders by their path of names, making what is missing. */
@@ -173,6 +131,8 @@ class FolderPaths {
   async #findOrMake(path: readonly string[]): Promise<string> {
     const parentId = path.length > 1 ? await this.find(path.slice(0, -1)) : null
     const name = path.at(-1) ?? 'INBOX'
+    // The tail of events beyond the views is read to find a folder: it must not be the whole import.
+    await this.#ports.catchUp?.()
     const { state } = await loadMailbox(this.#ports, this.#account, [])
     const found = folderNamed(state, name, parentId)
     if (found !== undefined) return found

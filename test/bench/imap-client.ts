@@ -94,7 +94,7 @@ export function generator(seed: number): (below: number) => number {
 
 /** One command of the random mix on a mailbox of about a hundred messages. */
 export async function mixed(client: LoadClient, random: (below: number) => number, step: number): Promise<void> {
-  const n = 1 + random(90)
+  const n = 1 + random(50)
   switch (random(16)) {
     case 0:
       return void (await client.run('SELECT INBOX'))

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { folderIdFor, openAccount } from '../../commands/open-account.ts'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import { type ImportOptions, ImportRefusal, importMail } from '../../gateways/import/import-mail.ts'
+import { directWriter } from '../../gateways/import/import-writer.ts'
 import { findSources, maildirFlags, NoSuchSource, statusFlags } from '../../gateways/import/sources.ts'
 import { corpus, FOLDER, NO_CORPUS } from '../mime/corpus.ts'
 import { temporaryFolder } from '../support/folders.ts'
@@ -36,7 +37,11 @@ async function open(t: TestContext) {
     paths: readonly string[],
     more: Partial<ImportOptions> = {},
     journal = parts.journal as Parameters<typeof importMail>[0]['journal'],
-  ) => importMail({ journal, snapshots, blobs: parts.blobs }, { account, paths, ...more })
+  ) =>
+    importMail(
+      { journal, snapshots, writer: directWriter({ journal, blobs: parts.blobs }) },
+      { account, paths, ...more },
+    )
   const imported = async () => {
     const all = []
     for (const event of await eventsOf(parts.journal, mailboxStream(account)))
