@@ -51,6 +51,7 @@ export class Connection {
   #open = true
   #admitted: string | undefined
   #wake: (() => void) | undefined
+  #lookedUpAt = 0
 
   constructor(socket: Socket, services: ImapServices, guard: Guard, settings: ConnectionSettings) {
     this.#socket = socket
@@ -280,6 +281,7 @@ export class Connection {
       if (session.enabled.has('UIDONLY') && command.uid && !byUid && name !== 'EXPUNGE')
         throw new Refused('Message numbers are not used any more: give UIDs', 'UIDREQUIRED')
       this.#allow(command.when)
+      await this.#lookUpAgain()
       // A UID may have come from elsewhere: what it names must be known before it is looked for.
       if (byUid) await session.tell({ expunge: true })
       const answer = await command.run(session, args, { byUid, tag, connection: this })
@@ -306,6 +308,18 @@ export class Connection {
       out.line(`${tag} NO ${this.#trouble(error, shown)}`)
       return true
     }
+  }
+
+  /** A session does not outlive the password that it began with, nor its account. */
+  async #lookUpAgain(): Promise<void> {
+    const { account } = this.session
+    const now = performance.now()
+    if (!account || now - this.#lookedUpAt < this.#settings.limits.recheckMs) return
+    this.#lookedUpAt = now
+    const current = await this.#services.directory.account(account.id)
+    if (!current || current.erased) throw new Goodbye('This account is no longer here')
+    if (current.passwordRevision !== account.passwordRevision)
+      throw new Goodbye('The password was changed: sign in again')
   }
 
   #allow(when: 'any' | 'before-sign-in' | 'signed-in' | 'selected'): void {
@@ -354,6 +368,7 @@ export class Connection {
       while (!ended && this.#open) {
         if (changed) {
           changed = false
+          await this.#lookUpAgain()
           await tell()
           continue
         }
@@ -381,6 +396,7 @@ export class Connection {
   admit(account: string): boolean {
     if (!this.#guard.enter(account)) return false
     this.#admitted = account
+    this.#lookedUpAt = performance.now()
     this.#socket.setTimeout(this.#settings.limits.idleMs)
     return true
   }

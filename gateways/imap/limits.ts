@@ -18,6 +18,8 @@ export interface ImapLimits {
   readonly preAuthMs: number
   /** RFC 9051 §5.4: at least 30 minutes. */
   readonly idleMs: number
+  /** How long a session may go on before it is looked up again whether the account still lets it. */
+  readonly recheckMs: number
   /** Errors in a row before the line is closed. */
   readonly badCommands: number
 }
@@ -33,5 +35,6 @@ export const DEFAULT_IMAP_LIMITS: ImapLimits = {
   connectionsPerAddress: 1_000,
   preAuthMs: 60_000,
   idleMs: 31 * 60_000,
+  recheckMs: 30_000,
   badCommands: 20,
 }

@@ -64,6 +64,16 @@ describe('a client that has not signed in', () => {
     assert.match(await third.line(), /^a BAD/)
   })
 
+  it('is signed out when the password changes', async (t) => {
+    const name = await access.person()
+    const client = await ImapClient.signedIn(await access.imap(t, { limits: { recheckMs: 0 } }), name, PASSWORD)
+    t.after(() => client.close())
+    await client.ok('SELECT INBOX')
+    await access.changePassword(name)
+    const last = await client.send('NOOP')
+    assert.deepEqual([last.status, last.lines.at(-1)], ['BYE', '* BYE The password was changed: sign in again'])
+  })
+
   it('is held up after ten wrong guesses', async (t) => {
     const name = await access.person()
     const client = await ImapClient.connect(await access.imap(t))

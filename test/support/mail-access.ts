@@ -56,10 +56,15 @@ export class MailAccess {
     const opened = await openAccount(everpost.services, contextOf('test', 'cli'), { address: `${name}@example.test` })
     if (!opened.ok) throw new Error(opened.refusal.message)
     this.ids.set(name, opened.accountId)
-    const change = { type: 'ChangePassword' as const, hash: HASH }
-    await changeAccount(everpost.journal, contextOf('test', 'cli'), opened.accountId, change)
-    await this.settle()
+    await this.changePassword(name)
     return name
+  }
+
+  /** To the same as before, which is a change all the same. */
+  async changePassword(name: string): Promise<void> {
+    const change = { type: 'ChangePassword' as const, hash: HASH }
+    await changeAccount(this.everpost.journal, contextOf('test', 'cli'), this.ids.get(name) ?? '', change)
+    await this.settle()
   }
 
   get services() {
