@@ -1,7 +1,7 @@
 // What is known of unwanted mail before any training: points for the shape of header, text, links and parts.
 import type { MailContent } from '../mail/structure.ts'
 import { PHRASES } from './phrases.ts'
-import { domainOf, type MailFacts } from './signals.ts'
+import { domainOf, type MailFacts, tagsOf } from './signals.ts'
 
 export interface Hit {
   readonly rule: string
@@ -207,9 +207,21 @@ function ofHtml({ html, links, hasPlainText }: MailFacts, mail: MailContent, hit
   if (/display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:px|pt)?\b/.test(lower))
     hit('hidden-text', 0.6, 'It hides text')
   if (/<center|align\s*=\s*["']?center/.test(lower)) hit('centred', 0.4, 'It is set like a poster')
-  if (/<img[^>]{0,300}src\s*=\s*["']?https?:[^>"']{0,300}[?&=][^>]{0,300}(?:width|height)\s*=\s*["']?1\b/.test(lower))
-    hit('tracked', 0.1, 'It tells the sender when it is read')
+  if (isTracked(lower)) hit('tracked', 0.1, 'It tells the sender when it is read')
   if (links.length >= 1 && images >= 1) hit('linked-images', 0.1, 'It shows pictures with links')
+}
+
+/** A picture of one pixel with an address of its own. */
+function isTracked(html: string): boolean {
+  for (const { tag } of tagsOf(html)) {
+    if (
+      tag.startsWith('<img') &&
+      /\s(?:width|height)\s?=\s?["']?1\b/.test(tag) &&
+      /https?:[^"'\s]{1,300}[?&=]/.test(tag)
+    )
+      return true
+  }
+  return false
 }
 
 function ofLinks({ links }: MailFacts, mail: MailContent, hit: Report): void {

@@ -13,6 +13,7 @@ const SEED = 0x5bd1e995
 /** Of an HTML body. */
 const MAX_HTML = 64 * 1024
 const MAX_LINKS = 200
+const MAX_TAGS = 5000
 
 export interface Link {
   /** Lowercase host, '' when unreadable. */
@@ -81,14 +82,28 @@ function partText(bytes: Buffer, part: MimePart): string {
   return end > part.bodyStart ? decodePartText(bytes.subarray(part.bodyStart, end), part) : ''
 }
 
-const LINK =
-  /<a\s[^>]{0,500}?href\s*=\s*["']?([^"'\s>]{1,1000})[^>]{0,500}>([\s\S]{0,300}?)<\/a>|(?:src|action|background)\s*=\s*["']?(https?:[^"'\s>]{1,1000})/gi
+/** Tags with their places, each looked at up to a thousand characters: one pass, whatever is left open. */
+export function* tagsOf(html: string): Generator<{ readonly tag: string; readonly end: number }> {
+  for (let at = html.indexOf('<'), count = 0; at >= 0 && count < MAX_TAGS; count++) {
+    const end = html.indexOf('>', at)
+    if (end < 0) return
+    yield { tag: html.slice(at, Math.min(end, at + 1000)), end: end + 1 }
+    at = html.indexOf('<', end)
+  }
+}
+
+const HREF = /\shref\s{0,5}=\s{0,5}["']?([^"'\s>]{1,1000})/i
+const SOURCE = /\s(?:src|action|background)\s{0,5}=\s{0,5}["']?(https?:[^"'\s>]{1,1000})/i
 
 function linksOf(html: string): Link[] {
   const links: Link[] = []
-  for (const [, href, text = '', other] of html.matchAll(LINK)) {
+  for (const { tag, end } of tagsOf(html)) {
     if (links.length >= MAX_LINKS) break
-    links.push({ host: hostOf(decodeEntities(href ?? other ?? '')), text: text.replace(/<[^>]{0,500}>/g, ' ').trim() })
+    const anchor = /^<a\s/i.test(tag)
+    const address = (anchor ? HREF : SOURCE).exec(tag)?.[1]
+    if (address === undefined) continue
+    const text = anchor ? (html.slice(end, end + 300).split(/<\/a/i, 1)[0] ?? '') : ''
+    links.push({ host: hostOf(decodeEntities(address)), text: text.replace(/<[^<>]{0,300}>/g, ' ').trim() })
   }
   return links
 }
