@@ -251,6 +251,8 @@ export class Delivery {
         domain,
         recipients,
         envelope,
+        // Only a retry that was asked for is due at no time at all.
+        urgent: recipients.some(({ address }) => work.state.deferrals.get(address)?.nextAttemptAt === 0),
         begin: () => this.#begin(work, recipients),
         done: (outcome: JobOutcome) => {
           this.#record(work, recipients, outcome).then(ended, (error) => {

@@ -21,6 +21,8 @@ export interface Job {
   readonly domain: string
   readonly recipients: readonly SubmissionRecipient[]
   readonly envelope: EnvelopeOptions
+  /** Somebody asked for this attempt: a destination that rests is tried all the same. */
+  readonly urgent?: boolean
   /** A connection is ready: the message to send, or undefined when it was taken back meanwhile. */
   begin(): Promise<OutgoingMail | undefined>
   /** Called once, with an answer for every recipient. */
@@ -136,6 +138,7 @@ export class Destinations {
     if (this.#stopped) return job.dropped()
     if (!isWay(way)) return job.done(everyone(job, readReply(way.answer)))
     const destination = this.#destination(way)
+    if (job.urgent) destination.restUntil = 0
     const { lastFailure } = destination
     if (destination.restUntil > this.#now() && lastFailure) return job.done(resting(job, lastFailure))
     const room = destination.proven
@@ -156,11 +159,6 @@ export class Destinations {
       restUntil,
       lastFailure: lastFailure?.reply.text,
     }))
-  }
-
-  /** Forgets that a destination rests: someone asked for another attempt. */
-  wake(): void {
-    for (const destination of this.#all.values()) destination.restUntil = 0
   }
 
   /** Drops what waits and cuts every connection. What was being sent stays begun on the log, and is sent again. */
@@ -248,6 +246,9 @@ export class Destinations {
       this.#active--
     }
     if (opened?.session.usable) this.#rest(destination, opened)
+    // A job that was put back waits for a connection that works; when there is none left, for a new one.
+    if (destination.waiting.length > 0 && (destination.idle.length > 0 || destination.active === 0))
+      this.#pump(destination)
     this.#feed()
   }
 
@@ -307,12 +308,12 @@ export class Destinations {
         return undefined
       }
       const { reply, remote, tls } = error
-      if (destination.active > 1 && destination.proven && destination.failures < 2) {
-        // Others still talk to it: it is full, not dead.
-        destination.failures++
+      if (destination.active > 1) {
+        // Others still talk to it, or try to: the last of them decides whether it is full or dead.
         destination.window = Math.max(1, destination.active - 1)
         destination.waiting.unshift(job)
         this.#waiting++
+        if (!destination.proven) this.#waitingUnproven++
         return 'enough'
       }
       job.done({ ...everyone(job, reply, remote), ...(tls ? { tls } : {}) })

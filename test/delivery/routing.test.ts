@@ -1,6 +1,8 @@
 // Where mail goes: exchangers in their order, hosts that are dead, broken or rude, relays, literals; and what one dead host costs others.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { contextOf } from '../../commands/context.ts'
+import { changeSubmission } from '../../commands/submit-message.ts'
 import { isRoute, routeFor } from '../../gateways/delivery/route.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { loadTls } from '../../infra/tls.ts'
@@ -172,7 +174,7 @@ describe('one dead destination', () => {
     const harness = await startHarness(t)
     harness.lead(sink, 'alive.test')
     harness.dns.set('dead.test', { A: ['127.0.0.77'] })
-    const { destinations } = harness.start()
+    const { destinations, queue } = harness.start()
     const dead = await Promise.all(Array.from({ length: 30 }, () => harness.submit(['a@dead.test'])))
     const alive = await Promise.all(Array.from({ length: 10 }, () => harness.submit(['a@alive.test'])))
     for (const id of alive) await harness.until(id, 'RecipientDelivered')
@@ -182,6 +184,26 @@ describe('one dead destination', () => {
     const late = await harness.submit(['a@dead.test'])
     const { data } = await harness.until(late, 'RecipientDeferred')
     assert.match(data.answer, /left alone for a while/)
+    await startSink(t, { host: '127.0.0.77', port: sink.port })
+    const owner = harness.ids['ann'] ?? ''
+    const retried = await changeSubmission(harness.journal, contextOf(owner, 'cli'), owner, {
+      type: 'RequestRetry',
+      submissionId: late,
+    })
+    assert.ok(retried.ok)
+    await queue.enqueue(late, harness.clock.now)
+    await harness.until(late, 'RecipientDelivered')
+  })
+
+  it('that refuses one of two connections sends all over the other', async (t) => {
+    let connections = 0
+    const sink = await startSink(t, { greeting: () => (++connections === 2 ? 'drop' : '220 sink.test') })
+    const harness = await startHarness(t)
+    harness.lead(sink, 'alive.test')
+    harness.start()
+    const ids = await Promise.all(Array.from({ length: 6 }, () => harness.submit(['a@alive.test'])))
+    for (const id of ids) await harness.until(id, 'SubmissionCompleted')
+    assert.equal(sink.mails.length, 6)
   })
 
   it('keeps a silent one from taking the connections of others', async (t) => {
