@@ -1,7 +1,8 @@
 // A real Postfix both ways: it takes what Everpost sends and hands it on, and hands Everpost what it is given.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { contextOf } from '../../commands/context.ts'
@@ -19,7 +20,8 @@ const skip = existsSync('/usr/sbin/postfix') ? false : 'Postfix is not installed
 
 /** Relays the domains to the hosts given, and nothing else. */
 function startPostfix(t: TestContext, transports: Readonly<Record<string, number>>): void {
-  const place = temporaryFolder(t)
+  // A folder of its own: it must outlive the order to stop.
+  const place = mkdtempSync(join(tmpdir(), 'everpost-postfix-'))
   chmodSync(place, 0o755)
   for (const name of ['conf', 'queue', 'data']) mkdirSync(join(place, name), { recursive: true, mode: 0o755 })
   chownSync(join(place, 'data'), Number(spawnSync('id', ['-u', 'postfix'], { encoding: 'utf8' }).stdout), -1)
@@ -69,7 +71,10 @@ function startPostfix(t: TestContext, transports: Readonly<Record<string, number
   writeFileSync(join(place, 'conf', 'master.cf'), `${services.join('\n')}\n`)
   const run = (verb: string) => spawnSync('postfix', ['-c', join(place, 'conf'), verb], { stdio: 'ignore' })
   assert.equal(run('start').status, 0)
-  t.after(() => run('stop'))
+  t.after(() => {
+    run('stop')
+    rmSync(place, { recursive: true, force: true })
+  })
 }
 
 test('Everpost and Postfix take mail from one another', { skip, timeout: 60_000 }, async (t) => {

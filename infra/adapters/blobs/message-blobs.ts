@@ -100,7 +100,8 @@ export class SealedMessageBlobs implements MessageBlobs {
 
   async read(ref: BlobRef, start = 0, end = ref.size): Promise<Uint8Array> {
     const recent = this.#recent.get(ref.id)
-    if (recent && start === 0 && end === ref.size) return recent
+    // What was deleted meanwhile is gone, here too.
+    if (recent && start === 0 && end === ref.size && (await this.#store.size(ref.id)) !== undefined) return recent
     const parts: Uint8Array[] = []
     for await (const part of this.stream(ref, start, end)) parts.push(part)
     return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
