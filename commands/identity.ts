@@ -2,7 +2,7 @@
 import { hash, randomFillSync } from 'node:crypto'
 import { encodeId } from '../domain/ids.ts'
 
-/** A fresh id: UUIDv7 bits (RFC 9562 §5.7), so that ids made later sort later in an index. */
+/** A fresh id: UUIDv7 bits (RFC 9562 §5.7), so that the bytes of ids made later sort later in an index. */
 export function newId(): string {
   return encodeId(uuid7Bytes())
 }
