@@ -73,6 +73,8 @@ export class Delivery {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #running: Promise<unknown>[] = []
   #full: (() => void)[] = []
+  /** Answers on their way to the log. */
+  readonly #recording = new Set<Promise<void>>()
   #checkpoint: Position | undefined
   #changed = false
 
@@ -94,12 +96,13 @@ export class Delivery {
     return delivery
   }
 
-  /** Ends what is being sent in the middle; the log knows what had begun. */
+  /** Lets what is being sent come to its end, and puts the answers on the log; what takes too long is cut, and the log knows that it had begun. */
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const timer of this.#timers) clearTimeout(timer)
     for (const resolve of this.#full.splice(0)) resolve()
-    this.#deps.destinations.stop()
+    await this.#deps.destinations.stop()
+    await Promise.allSettled(this.#recording)
     await Promise.all(this.#running)
     await this.#saveCheckpoint().catch(() => undefined)
   }
@@ -255,10 +258,12 @@ export class Delivery {
         urgent: recipients.some(({ address }) => work.state.deferrals.get(address)?.nextAttemptAt === 0),
         begin: () => this.#begin(work, recipients),
         done: (outcome: JobOutcome) => {
-          this.#record(work, recipients, outcome).then(ended, (error) => {
+          const recorded = this.#record(work, recipients, outcome).then(ended, (error) => {
             failure ??= error
             return ended()
           })
+          this.#recording.add(recorded)
+          void recorded.finally(() => this.#recording.delete(recorded))
         },
         busy: () => {
           wait = BUSY_MS

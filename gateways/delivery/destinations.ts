@@ -125,6 +125,8 @@ export class Destinations {
   #waiting = 0
   #waitingUnproven = 0
   #stopped = false
+  /** Transactions that have begun. */
+  readonly #sending = new Map<SmtpSession, Promise<void>>()
 
   constructor(ways: Ways, settings: DestinationSettings, now: () => number = Date.now) {
     this.#ways = ways
@@ -161,8 +163,11 @@ export class Destinations {
     }))
   }
 
-  /** Drops what waits and cuts every connection. What was being sent stays begun on the log, and is sent again. */
-  stop(): void {
+  /**
+   * Drops what waits, and lets what is being sent come to its end for a few seconds: an answer that nobody hears is a message sent twice.
+   * What takes longer is cut; it stays begun on the log, and is sent again.
+   */
+  async stop(): Promise<void> {
     this.#stopped = true
     for (const destination of this.#all.values()) {
       for (const { opened, timer } of destination.idle.splice(0)) {
@@ -171,6 +176,15 @@ export class Destinations {
       }
       for (const job of destination.waiting.splice(0)) job.dropped()
     }
+    for (const session of this.#sessions) if (!this.#sending.has(session)) session.destroy()
+    let timer: NodeJS.Timeout | undefined
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MS)
+    })
+    await Promise.race([Promise.allSettled(this.#sending.values()), enough])
+    clearTimeout(timer)
+    // The last answers are told in the turn after they came.
+    await new Promise((resolve) => setImmediate(resolve))
     for (const session of this.#sessions) session.destroy()
   }
 
@@ -350,7 +364,12 @@ export class Destinations {
       return job.done(everyone(job, readReply(`451 4.3.0 ${(error as Error).message}`)))
     }
     if (!mail || this.#stopped) return job.dropped()
-    const sent = await session.send(mail)
+    const sending = session.send(mail)
+    this.#sending.set(
+      session,
+      sending.then(() => undefined),
+    )
+    const sent = await sending.finally(() => this.#sending.delete(session))
     const { host } = session.target
     const lost =
       sent.broken === undefined ? undefined : readReply(`451 4.4.2 Connection with ${host} lost: ${sent.broken}`)
@@ -378,6 +397,9 @@ export class Destinations {
     destination.idle.push({ opened, timer })
   }
 }
+
+/** How long a transaction may take to end when the process stops, milliseconds. */
+const DRAIN_MS = 5_000
 
 const isWay = (found: Way | NoRoute): found is Way => 'route' in found && isRoute(found.route)
 
