@@ -2,7 +2,7 @@
 // interface, so that the real gateway can stand in for the mock.
 
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import type { MockMessage } from './mock-mailbox.ts'
+import type { MockHeld, MockMessage } from './mock-mailbox.ts'
 import { ACCOUNT, startMockServer } from './mock-server.ts'
 import { conversations, fillInbox } from './seed.ts'
 
@@ -21,6 +21,10 @@ export interface TestServer {
   /** A new message, as a sender would bring it; answers its id. */
   deliver(subject: string, part?: Partial<MockMessage>): string
   sent(): readonly Record<string, unknown>[]
+  /** Sent messages can be taken back for so long; with `handedOver` the server says that it is too late. */
+  holdSends(seconds: number, handedOver?: boolean): void
+  /** Mail that the filter holds. */
+  readonly quarantine: MockHeld[]
   uploads(): readonly { filename: string; size: number }[]
   refuse(field: string, reason: string): void
   cutSockets(): void
@@ -41,6 +45,11 @@ export async function startServer(count: number, unread = 12): Promise<TestServe
     message: (id) => mock.mailbox.messages.get(id),
     deliver: (subject, part = {}) => mock.mailbox.deliver({ subject, ...part }).id,
     sent: () => mock.mailbox.sent,
+    holdSends(seconds, handedOver = false) {
+      mock.mailbox.undoSeconds = seconds
+      mock.mailbox.handedOver = handedOver
+    },
+    quarantine: mock.mailbox.quarantine,
     uploads: () => [...mock.mailbox.uploads.values()].map(({ filename, body }) => ({ filename, size: body.length })),
     refuse: mock.refuse,
     cutSockets: mock.cutSockets,

@@ -43,6 +43,14 @@ export interface MockMessage {
   }[]
   history: { type: string; at: string; summary: string }[]
 }
+export interface MockHeld {
+  id: string
+  from: string
+  subject: string
+  receivedAt: string
+  size: number
+  verdict: Verdict & { malware: boolean }
+}
 export interface MockFolder {
   id: string
   name: string
@@ -78,6 +86,12 @@ export class MockMailbox {
   ]
   readonly changes: MockChange[] = []
   readonly sent: Record<string, unknown>[] = []
+  /** How long a sent message can be taken back; when `handedOver`, it is too late all the same. */
+  undoSeconds = 0
+  handedOver = false
+  /** What was sent by its submission. */
+  readonly submissions = new Map<string, Record<string, unknown>>()
+  readonly quarantine: MockHeld[] = []
   readonly uploads = new Map<string, { filename: string; type: string; body: Buffer }>()
   readonly #listeners = new Set<() => void>()
   #uid = 1

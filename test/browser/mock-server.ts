@@ -7,7 +7,7 @@ import { extname, join } from 'node:path'
 import { buildSchema, GraphQLError, graphql } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
-import { type MockChange, MockMailbox, type MockMessage } from './mock-mailbox.ts'
+import { type MockChange, type MockHeld, MockMailbox, type MockMessage } from './mock-mailbox.ts'
 
 export const ACCOUNT = { address: 'ada@example.test', password: 'correct horse', name: 'Ada Lovelace' }
 
@@ -364,14 +364,40 @@ function resolvers(mailbox: MockMailbox, check: (field: string) => void) {
     sendMessage({ input }: { input: Input }) {
       check('sendMessage')
       const message = fromInput(input, 'sent', ['\\seen'])
-      mailbox.sent.push(input as unknown as Record<string, unknown>)
+      const sent = input as unknown as Record<string, unknown>
+      mailbox.sent.push(sent)
+      const submissionId = randomUUID()
+      mailbox.submissions.set(submissionId, sent)
       if (input.draftId) mailbox.expunge(input.draftId)
       if (input.inReplyTo) mailbox.setFlags([input.inReplyTo], ['\\answered'], [])
-      return { messageId: message.id, submissionId: randomUUID(), revision: mailbox.revision }
+      const sendAt = new Date(Date.now() + mailbox.undoSeconds * 1000).toISOString()
+      return { messageId: message.id, submissionId, sendAt, revision: mailbox.revision }
     },
+    cancelSend({ submissionId }: { submissionId: string }) {
+      check('cancelSend')
+      const sent = mailbox.submissions.get(submissionId)
+      if (!sent || mailbox.handedOver) return { submissionId, cancelled: false, reason: 'Too late' }
+      mailbox.sent.splice(mailbox.sent.indexOf(sent), 1)
+      mailbox.submissions.delete(submissionId)
+      return { submissionId, cancelled: true, reason: null }
+    },
+    quarantine: () =>
+      mailbox.quarantine.map((each) => ({ ...each, accountId: 'a1', mailFrom: each.from, recipient: ACCOUNT.address })),
+    releaseQuarantined({ id }: { id: string }) {
+      check('releaseQuarantined')
+      return { messageId: mailbox.deliver({ subject: leaveQuarantine(id).subject }).id }
+    },
+    dropQuarantined: ({ id }: { id: string }) => ({ id: leaveQuarantine(id).id }),
     async *mailboxChanged({ after }: { after?: string | null }) {
       for await (const change of mailbox.follow(after)) yield { mailboxChanged: shown(change) }
     },
+  }
+
+  function leaveQuarantine(id: string): MockHeld {
+    const at = mailbox.quarantine.findIndex((each) => each.id === id)
+    const [held] = at < 0 ? [] : mailbox.quarantine.splice(at, 1)
+    if (!held) throw new GraphQLError('This message is not in quarantine.', { extensions: { code: 'not-held' } })
+    return held
   }
 
   function shown(change: MockChange & { last: boolean }) {

@@ -32,7 +32,7 @@ const row = (subject: string) => page.locator('[role=row]:not(.placeholder)', { 
 
 before(async () => {
   const data = temporaryFolder({ after: (run) => void cleanup.push(run as () => void) })
-  server = await startServer(data, { EVERPOST_HTTP_PORT: '0' })
+  server = await startServer(data, { EVERPOST_HTTP_PORT: '0', EVERPOST_UNDO_SEND_SECONDS: '60' })
   browser = await launch()
   page = await newPage(browser)
 })
@@ -83,6 +83,43 @@ describe('the real server', () => {
     await page.locator('.composer').waitFor({ state: 'detached' })
     await page.goto(new URL('/m/sent', page.url()).href)
     await row('Re: Offsite plans').waitFor()
+  })
+
+  test('takes a message back: it is open again as written, and is not delivered', async () => {
+    await page.goto(new URL('/m/inbox', page.url()).href)
+    await row('Offsite plans').waitFor()
+    await page.keyboard.press('c')
+    await page.getByLabel('To', { exact: true }).fill(ADMIN)
+    await page.getByLabel('Subject').fill('Too early')
+    await page.getByRole('textbox', { name: 'Message' }).fill('Not finished.')
+    await page.keyboard.press('Control+Enter')
+    await page.getByRole('status').getByText('Message sent').waitFor()
+    await page.locator('.composer').waitFor({ state: 'detached' })
+    await page.keyboard.press('z')
+    await page.getByText('Sending undone').waitFor()
+    assert.equal(await page.getByRole('textbox', { name: 'Message' }).inputValue(), 'Not finished.')
+    const submissions = await page.evaluate(async () => {
+      const response = await fetch('/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-everpost': '1' },
+        body: JSON.stringify({ query: '{ submissions { subject state } }' }),
+      })
+      return ((await response.json()) as { data: { submissions: { subject: string; state: string }[] } }).data
+        .submissions
+    })
+    assert.deepEqual(
+      submissions.filter(({ subject }) => subject === 'Too early'),
+      [{ subject: 'Too early', state: 'cancelled' }],
+    )
+    // Written on and sent again: one copy in Sent, no draft left behind.
+    await page.getByRole('textbox', { name: 'Message' }).fill('Finished.')
+    await page.keyboard.press('Control+Enter')
+    await page.getByRole('status').getByText('Message sent').waitFor()
+    await page.goto(new URL('/m/sent', page.url()).href)
+    await row('Too early').waitFor()
+    assert.equal(await row('Too early').count(), 1)
+    await page.goto(new URL('/m/drafts', page.url()).href)
+    await page.getByText('Nothing here').waitFor()
   })
 
   test('moves mail to a folder', async () => {

@@ -1,4 +1,4 @@
-import { Keyboard, ListFilter, LogOut } from 'lucide-react'
+import { Keyboard, ListFilter, LogOut, ShieldAlert } from 'lucide-react'
 import { type Preferences, setPreferences, usePreferences } from '../data/preferences.ts'
 import { type TextKey, t } from '../i18n/index.ts'
 import { signOut } from '../session/session.ts'
@@ -78,6 +78,11 @@ export function AccountMenu({ onHelp }: { readonly onHelp: () => void }) {
           icon: ListFilter,
           separated: true,
           run: () => navigate({ page: 'settings', section: 'rules' }),
+        },
+        {
+          label: t('quarantine'),
+          icon: ShieldAlert,
+          run: () => navigate({ page: 'settings', section: 'quarantine' }),
         },
         { label: t('help'), icon: Keyboard, shortcut: '?', run: onHelp },
         { label: t('signOut'), icon: LogOut, separated: true, run: () => void signOut() },

@@ -7,6 +7,7 @@ import { setPreferences, usePreferences } from '../data/preferences.ts'
 import { t, useLanguage } from '../i18n/index.ts'
 import { useCommand } from '../keyboard/dispatcher.ts'
 import { composers, newDraft, openComposer } from '../mail/composer/composers.ts'
+import { newestHeld, takeBack } from '../mail/composer/held.ts'
 import { FolderPane } from '../mail/folders/FolderPane.tsx'
 import { MailPage } from '../mail/MailPage.tsx'
 import { MovePicker } from '../mail/MovePicker.tsx'
@@ -23,13 +24,15 @@ import { Toasts } from './Toasts.tsx'
 
 const loadComposer = () => import('../mail/composer/Composer.tsx')
 const Composers = lazy(loadComposer)
+const QuarantinePage = lazy(() => import('../settings/QuarantinePage.tsx'))
 const RulesPage = lazy(() => import('../settings/RulesPage.tsx'))
 
 export function Shell() {
   useLanguage()
   const at = useRoute()
   const layout = useLayout()
-  const { actions } = useDesk()
+  const desk = useDesk()
+  const { actions } = desk
   const { folderWidth } = usePreferences()
   const writing = useAtom(composers)
   const [foldersShown, setFoldersShown] = useState(false)
@@ -47,7 +50,11 @@ export function Shell() {
     return () => clearTimeout(idle)
   }, [])
   useCommand('compose', write)
-  useCommand('undo', () => actions.undo())
+  useCommand('undo', () => {
+    const held = newestHeld()
+    if (held && held.doneAt >= actions.newestAt) void takeBack(held, desk)
+    else actions.undo()
+  })
   useCommand('help', () => setHelp(true))
   const go = (folder: string) => () => navigate({ ...HOME, folder } as Route)
   useCommand('go-inbox', go('inbox'))
@@ -111,9 +118,7 @@ export function Shell() {
         )}
         <main className="page">
           {at.page === 'settings' ? (
-            <Suspense fallback={null}>
-              <RulesPage />
-            </Suspense>
+            <Suspense fallback={null}>{at.section === 'quarantine' ? <QuarantinePage /> : <RulesPage />}</Suspense>
           ) : (
             <MailPage at={at} />
           )}

@@ -2,6 +2,7 @@ import { X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useAtom } from '../data/atom.ts'
 import { t } from '../i18n/index.ts'
+import { HeldSends } from '../mail/composer/HeldSends.tsx'
 import { IconButton } from '../ui/Button.tsx'
 import { dismiss, type Toast, toasts } from './toasts.ts'
 
@@ -12,6 +13,7 @@ export function Toasts() {
   const all = useAtom(toasts)
   return (
     <div className="toasts" role="status" aria-live="polite">
+      <HeldSends />
       {all.map((each) => (
         <ToastBox key={each.id} toast={each} />
       ))}

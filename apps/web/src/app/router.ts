@@ -11,7 +11,7 @@ export type Route =
       readonly messageId: string | undefined
     }
   | { readonly page: 'search'; readonly query: string; readonly messageId: string | undefined }
-  | { readonly page: 'settings'; readonly section: 'rules' }
+  | { readonly page: 'settings'; readonly section: 'rules' | 'quarantine' }
   | { readonly page: 'welcome'; readonly token: string }
 
 export const HOME: Route = { page: 'mail', folder: 'inbox', filter: 'all', messageId: undefined }
@@ -28,7 +28,7 @@ export function parseRoute(url: URL): Route {
       messageId: url.searchParams.get('m') ?? undefined,
     }
   }
-  if (first === 'settings') return { page: 'settings', section: 'rules' }
+  if (first === 'settings') return { page: 'settings', section: second === 'quarantine' ? 'quarantine' : 'rules' }
   if (first === 'welcome') return { page: 'welcome', token: url.searchParams.get('token') ?? '' }
   return HOME
 }

@@ -44,7 +44,9 @@ export const RENAME_FOLDER = `mutation RenameFolder($folderId: ID!, $name: Strin
 export const DELETE_FOLDER = 'mutation DeleteFolder($folderId: ID!) { deleteFolder(folderId: $folderId) { revision } }'
 
 export const SEND =
-  'mutation Send($input: SendMessageInput!) { sendMessage(input: $input) { messageId submissionId revision } }'
+  'mutation Send($input: SendMessageInput!) { sendMessage(input: $input) { messageId submissionId sendAt } }'
+export const CANCEL_SEND =
+  'mutation CancelSend($submissionId: ID!) { cancelSend(submissionId: $submissionId) { cancelled } }'
 export const SAVE_DRAFT =
   'mutation SaveDraft($input: SendMessageInput!, $replaces: ID) { saveDraft(input: $input, replaces: $replaces) { messageId revision } }'
 
@@ -67,6 +69,14 @@ export const SAVE_RULES = `mutation SaveRules($name: String!, $script: String!) 
 export const ACTIVATE_RULES = `mutation ActivateRules($name: String) { activateFilterRules(name: $name) { ${rules} } }`
 export const RENAME_RULES = `mutation RenameRules($name: String!, $newName: String!) { renameFilterRules(name: $name, newName: $newName) { ${rules} } }`
 export const DELETE_RULES = `mutation DeleteRules($name: String!) { deleteFilterRules(name: $name) { ${rules} } }`
+
+export const QUARANTINE = `query Quarantine($first: Int!) {
+  quarantine(first: $first) {
+    id from mailFrom subject receivedAt size verdict { action score malware reasons { engine rule score text } }
+  }
+}`
+export const RELEASE_QUARANTINED = 'mutation ReleaseQuarantined($id: ID!) { releaseQuarantined(id: $id) { messageId } }'
+export const DROP_QUARANTINED = 'mutation DropQuarantined($id: ID!) { dropQuarantined(id: $id) { id } }'
 
 export const CHANGES = `subscription Changes($after: Revision) {
   mailboxChanged(after: $after) {

@@ -73,10 +73,23 @@ export async function graphql<T>(query: string, variables: object, signal?: Abor
   return answer.data
 }
 
+/** How far the server's clock is ahead of this browser's, in milliseconds, as of the last answer. */
+let ahead = 0
+/** Its clock is told in whole seconds: less than this is no difference. */
+const CLOCK_GRAIN_MS = 2000
+
+/** The time by the server's clock, epoch milliseconds. */
+export const serverNow = (): number => Date.now() + ahead
+
+function learnClock(response: Response): void {
+  const difference = Date.parse(response.headers.get('date') ?? '') - Date.now()
+  if (!Number.isNaN(difference)) ahead = Math.abs(difference) > CLOCK_GRAIN_MS ? difference : 0
+}
+
 async function send(method: string, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
   const timeout = AbortSignal.timeout(30_000)
   try {
-    return await fetch(path, {
+    const response = await fetch(path, {
       method,
       headers: {
         accept: 'application/json',
@@ -86,6 +99,8 @@ async function send(method: string, path: string, body: unknown, signal: AbortSi
       body: body === undefined ? null : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
+    learnClock(response)
+    return response
   } catch (error) {
     if (signal?.aborted) throw error
     throw new ApiError('network', 'The server could not be reached', 0)

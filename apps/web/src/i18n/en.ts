@@ -309,4 +309,26 @@ export const en = {
   actionDISCARD: 'discarded',
   actionREJECT: 'refused: {detail}',
   actionVACATION: 'answered automatically',
+  // Undo send
+  messageSent: 'Message sent',
+  secondsLeft: '{n} s',
+  undoSendFor: 'It can be taken back for {n} second.|It can be taken back for {n} seconds.',
+  sendingUndone: 'Sending undone',
+  undoSendTooLate: 'Too late: the message has already been handed over.',
+  // Quarantine
+  quarantine: 'Quarantine',
+  quarantineWhat:
+    'The filter holds this mail because it looks dangerous. Release what you expected; drop what you do not want.',
+  quarantineNone: 'Nothing is held.',
+  quarantineMore: 'Only the newest are shown. Open this page again for the rest.',
+  heldRelease: 'Release',
+  heldReleaseAsk: 'Release “{subject}”?',
+  heldReleaseText: 'It is delivered to your mail as if it had come now.',
+  heldReleased: 'Released',
+  heldDrop: 'Drop',
+  heldDropAsk: 'Drop “{subject}”?',
+  heldDropText: 'It is given up for good and cannot be brought back.',
+  heldDropped: 'Dropped',
+  heldMalware: 'It carries malware.',
+  heldMalwareAdmin: 'Only an administrator can release malware.',
 }

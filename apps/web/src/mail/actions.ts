@@ -13,6 +13,7 @@ export class Actions {
   readonly #mailbox: Mailbox
   readonly #queue: CommandQueue
   readonly #undo: (readonly Command[])[] = []
+  readonly #doneAt = new WeakMap<readonly Command[], number>()
 
   constructor(mailbox: Mailbox, queue: CommandQueue) {
     this.#mailbox = mailbox
@@ -64,6 +65,12 @@ export class Actions {
     return this.#run(flags(ids, FLAGGED, false), 'didUnstar', {})
   }
 
+  /** When what `undo` would undo was done, epoch milliseconds; 0 when there is nothing. */
+  get newestAt(): number {
+    const newest = this.#undo.at(-1)
+    return newest ? (this.#doneAt.get(newest) ?? 0) : 0
+  }
+
   undo(): void {
     const commands = this.#undo.pop()
     if (!commands) {
@@ -90,6 +97,7 @@ export class Actions {
     const undo = done.undo
     if (undo.length > 0) {
       this.#undo.push(undo)
+      this.#doneAt.set(undo, Date.now())
       if (this.#undo.length > UNDO_DEPTH) this.#undo.shift()
     }
     toast(t(text, { n: command.ids.length, ...values }), {

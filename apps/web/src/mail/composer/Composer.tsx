@@ -3,6 +3,7 @@ import { type DragEvent, type KeyboardEvent, useEffect, useId, useLayoutEffect, 
 import { useDesk } from '../../app/context.ts'
 import { toast } from '../../app/toasts.ts'
 import { useAtom } from '../../data/atom.ts'
+import { ANSWERED } from '../../data/types.ts'
 import { t, useLanguage } from '../../i18n/index.ts'
 import { keyLabel } from '../../keyboard/keymap.ts'
 import { Button, IconButton } from '../../ui/Button.tsx'
@@ -19,6 +20,7 @@ import {
   resizeComposer,
   updateDraft,
 } from './composers.ts'
+import { offerUndo } from './held.ts'
 import { RecipientField } from './RecipientField.tsx'
 import { isAddress } from './recipients.ts'
 import { type Doubt, doubts, isEmpty, sendDraft } from './sending.ts'
@@ -101,10 +103,19 @@ function Composer({ open }: { readonly open: OpenDraft }) {
     setError(undefined)
     try {
       const { serverId } = await autosave.hold()
-      await sendDraft({ ...last, serverId })
+      const answered = last.inReplyTo === undefined ? undefined : mailbox.message(last.inReplyTo)
+      const marked = answered !== undefined && !answered.flags.includes(ANSWERED)
+      const sent = await sendDraft({ ...last, serverId })
       forgetLocally(account, draft.id)
       closeComposer(draft.id)
-      toast(t('sent'))
+      offerUndo({
+        submissionId: sent.submissionId,
+        messageId: sent.messageId,
+        sendAt: Date.parse(sent.sendAt),
+        doneAt: Date.now(),
+        draft: last,
+        marked,
+      })
     } catch (failure) {
       autosave.resume()
       setSending(false)

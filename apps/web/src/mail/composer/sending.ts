@@ -38,13 +38,20 @@ export async function saveDraft(draft: Draft): Promise<string> {
   return answer.saveDraft.messageId
 }
 
-export async function sendDraft(draft: Draft): Promise<void> {
+export interface Sent {
+  readonly messageId: string
+  readonly submissionId: string
+  /** ISO 8601: until then the server holds it. */
+  readonly sendAt: string
+}
+
+export async function sendDraft(draft: Draft): Promise<Sent> {
   const input: SendMessageInput = {
     ...sendInput(draft),
     commandId: draft.commandId,
     ...(draft.serverId ? { draftId: draft.serverId } : {}),
   }
-  await graphql(SEND, { input })
+  return (await graphql<{ sendMessage: Sent }>(SEND, { input })).sendMessage
 }
 
 export const isEmpty = (draft: Draft): boolean =>
