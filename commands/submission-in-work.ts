@@ -31,6 +31,7 @@ const ATTEMPTS = 20
 export class SubmissionInWork {
   readonly #journal: Journal
   readonly id: string
+  readonly #now: () => number
   #state: Submission = noSubmission
   #submitted: Submitted | undefined
   #revision: Revision | undefined
@@ -38,14 +39,15 @@ export class SubmissionInWork {
   /** Changes happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  private constructor(journal: Journal, id: string) {
+  private constructor(journal: Journal, id: string, now: () => number) {
     this.#journal = journal
     this.id = id
+    this.#now = now
   }
 
-  /** Undefined for no submission, and for one whose owner was erased. */
-  static async load(journal: Journal, id: string): Promise<SubmissionInWork | undefined> {
-    const work = new SubmissionInWork(journal, id)
+  /** Undefined for no submission, and for one whose owner was erased. `now`, epoch milliseconds, dates its changes. */
+  static async load(journal: Journal, id: string, now: () => number = Date.now): Promise<SubmissionInWork | undefined> {
+    const work = new SubmissionInWork(journal, id, now)
     await work.#catchUp()
     return work.#submitted ? work : undefined
   }
@@ -115,7 +117,7 @@ export class SubmissionInWork {
   }
 
   async #append(events: readonly SubmissionEvent[], also: Alongside | undefined) {
-    const context = contextOf(this.owner, 'system', { correlationId: this.id })
+    const context = contextOf(this.owner, 'system', { correlationId: this.id, at: this.#now() })
     const own: JournalAppend = {
       stream: submissionStream(this.id),
       expected: this.#revision as Revision,
@@ -136,7 +138,7 @@ export class SubmissionInWork {
   }
 
   #copy(): SubmissionInWork {
-    const copy = new SubmissionInWork(this.#journal, this.id)
+    const copy = new SubmissionInWork(this.#journal, this.id, this.#now)
     copy.#state = this.#state
     copy.#submitted = this.#submitted
     copy.#revision = this.#revision

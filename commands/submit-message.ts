@@ -283,7 +283,8 @@ export async function changeSubmission(
 
 type Submitted = Extract<SubmissionEvent, { type: 'MessageSubmitted' }>['data']
 
-async function loadSubmission(
+/** The fold of a submission, and how it began. */
+export async function loadSubmission(
   journal: Journal,
   submissionId: string,
 ): Promise<{ state: Submission; submitted: Submitted | undefined; revision: Revision | undefined }> {

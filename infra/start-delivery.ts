@@ -6,6 +6,7 @@ import { DomainSigner } from '../gateways/delivery/dkim.ts'
 import { httpsPolicy, StsPolicies } from '../gateways/delivery/mta-sts.ts'
 import { PublishedPolicies } from '../gateways/delivery/published-policies.ts'
 import { IncomingReports } from '../gateways/delivery/reports.ts'
+import { TlsReports } from '../gateways/delivery/tls-reports.ts'
 import { MailWays } from '../gateways/delivery/ways.ts'
 import { CheckpointFiles } from './adapters/checkpoints/files.ts'
 import { MemoryQueue } from './adapters/queue/memory.ts'
@@ -17,11 +18,12 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
   const { config, journal, blobs, projectors, resolver } = everpost
   const settings = config.delivery
   const host = `mail.${config.domain}`
+  const sts = new StsPolicies(resolver, httpsPolicy(resolver))
   const ways = new MailWays({
     resolver,
     routes: { ...settings, ownHosts: [host, config.domain] },
     session: { name: host, connectMs: settings.connectSeconds * 1000, replyMs: settings.replySeconds * 1000 },
-    policies: new PublishedPolicies(resolver, new StsPolicies(resolver, httpsPolicy(resolver))),
+    policies: new PublishedPolicies(resolver, sts),
   })
   const queue = new MemoryQueue()
   const checkpoints = new CheckpointFiles(join(config.data, 'checkpoints'))
@@ -55,6 +57,18 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     checkpoints,
     log: logLine,
   })
+  const tlsReports = new TlsReports({
+    journal,
+    source: journal,
+    blobs,
+    directory: projectors.directory,
+    resolver,
+    checkpoints,
+    stsLines: (domain) => sts.lines(domain),
+    domain: config.domain,
+    now: Date.now,
+    log: logLine,
+  })
   const stopping = new AbortController()
   let changed = true
   const stopListening = everpost.onViewed(() => {
@@ -68,12 +82,21 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     })
   }, REPORTS_MS)
   looking.unref()
+  const reportTls = () =>
+    tlsReports.look(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) logLine('tls reports wait', { error: String(error) })
+    })
+  const reporting = setInterval(reportTls, TLS_REPORTS_MS)
+  reporting.unref()
+  void reportTls()
   return {
     stop: async () => {
       stopListening()
       clearInterval(looking)
+      clearInterval(reporting)
       stopping.abort()
       await reports.look(stopping.signal).catch(() => undefined)
+      await tlsReports.look(stopping.signal).catch(() => undefined)
       await delivery.stop()
       await queue.close()
     },
@@ -82,6 +105,8 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
 
 /** A report is no hurry. */
 const REPORTS_MS = 10_000
+/** How often it is looked whether a day is over. */
+const TLS_REPORTS_MS = 15 * 60_000
 const HOUR = 3_600_000
 
 export const scheduleOf = (settings: DeliverySettings) => ({

@@ -197,7 +197,7 @@ export class Delivery {
 
   async #deliver(item: Work): Promise<void> {
     const { journal, now, notBefore } = this.#deps
-    let work = await SubmissionInWork.load(journal, item.id)
+    let work = await SubmissionInWork.load(journal, item.id, this.#deps.now)
     if (!work) return this.#back(item, undefined)
     if (work.state.cancelled) return this.#back(item, undefined)
     const { submitted } = work
@@ -207,7 +207,7 @@ export class Delivery {
     )
     if (local) {
       await deliverLocally(this.#deps, item.id, readMail(await this.#deps.blobs.read(submitted.blob)))
-      work = await SubmissionInWork.load(journal, item.id)
+      work = await SubmissionInWork.load(journal, item.id, this.#deps.now)
       if (!work) return this.#back(item, undefined)
     }
     const slowedUntil = (await notBefore?.(submitted.accountId)) ?? 0

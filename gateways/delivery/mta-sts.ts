@@ -11,6 +11,7 @@ export type FetchPolicy = (domain: string) => Promise<string>
 interface Kept {
   readonly id: string
   readonly policy: TlsPolicy
+  readonly lines: readonly string[]
   readonly until: number
 }
 
@@ -42,7 +43,8 @@ export class StsPolicies {
     if (id === undefined || id === kept?.id) return kept?.policy ?? NO_POLICY
     if ((this.#failed.get(`${domain} ${id}`) ?? 0) > this.#now()) return kept?.policy ?? NO_POLICY
     try {
-      const { mode, maxAge, mx } = parsePolicy(await this.#fetch(domain), { strict: true })
+      const text = await this.#fetch(domain)
+      const { mode, maxAge, mx } = parsePolicy(text, { strict: true })
       const policy: TlsPolicy =
         mode === 'enforce' || mode === 'testing'
           ? {
@@ -52,13 +54,20 @@ export class StsPolicies {
             }
           : NO_POLICY
       if (this.#kept.size >= REMEMBERED) this.#kept.clear()
-      this.#kept.set(domain, { id, policy, until: this.#now() + Math.min(LONGEST_MS, (maxAge ?? 0) * 1000) })
+      const until = this.#now() + Math.min(LONGEST_MS, (maxAge ?? 0) * 1000)
+      this.#kept.set(domain, { id, policy, until, lines: linesOf(text) })
       return policy
     } catch {
       if (this.#failed.size >= REMEMBERED) this.#failed.clear()
       this.#failed.set(`${domain} ${id}`, this.#now() + RETRY_MS)
       return kept?.policy ?? NO_POLICY
     }
+  }
+
+  /** The lines of the live policy, for reports; undefined when there is none. */
+  async lines(domain: string): Promise<readonly string[] | undefined> {
+    await this.of(domain)
+    return this.#valid(domain)?.lines
   }
 
   #valid(domain: string): Kept | undefined {
@@ -78,6 +87,14 @@ export class StsPolicies {
     }
   }
 }
+
+const MAX_LINES = 50
+
+const linesOf = (text: string): readonly string[] =>
+  text
+    .split(/\r?\n/, MAX_LINES)
+    .map((line) => line.trim().slice(0, 300))
+    .filter((line) => line !== '')
 
 /** Over HTTPS, names by our own resolver, certificates by the public authorities; no redirects (RFC 8461 §3.3). */
 export function httpsPolicy(

@@ -1,4 +1,4 @@
-import { changeSubmission } from '../../../commands/submit-message.ts'
+import { cancelSend } from '../../../commands/cancel-send.ts'
 import type { Revision } from '../../../domain/log.ts'
 import type { OutgoingMessage, SentMessage } from '../../web/outgoing.ts'
 import { ProblemError } from '../../web/problem.ts'
@@ -65,17 +65,26 @@ const DraftPayload = builder
     }),
   })
 
-const CancelPayload = builder
-  .objectRef<{ readonly submissionId: string; readonly cancelled: boolean; readonly reason: string | null }>(
-    'CancelSendPayload',
-  )
-  .implement({
-    fields: (t) => ({
-      submissionId: t.exposeID('submissionId'),
-      cancelled: t.exposeBoolean('cancelled'),
-      reason: t.exposeString('reason', { nullable: true }),
+interface Cancelled {
+  readonly submissionId: string
+  readonly cancelled: boolean
+  readonly reason: string | null
+  readonly messageId: string | null
+  readonly revision: Revision | null
+}
+
+const CancelPayload = builder.objectRef<Cancelled>('CancelSendPayload').implement({
+  fields: (t) => ({
+    submissionId: t.exposeID('submissionId'),
+    cancelled: t.exposeBoolean('cancelled'),
+    reason: t.exposeString('reason', { nullable: true }),
+    messageId: t.exposeID('messageId', {
+      nullable: true,
+      description: 'Of the message that was taken back: its copy in Sent is a draft again, in Drafts.',
     }),
-  })
+    revision: t.field({ type: 'Revision', nullable: true, resolve: (payload) => payload.revision }),
+  }),
+})
 
 type Input = typeof SendMessageInput.$inferInput
 
@@ -133,14 +142,16 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { submissionId }, { services, accountId, command }) => {
       if (!/^[a-z2-7]{26}$/.test(submissionId))
         throw new ProblemError(404, 'no-such-submission', 'There is no such submission.')
-      const outcome = await changeSubmission(services.deps.journal, command(), accountId, {
-        type: 'CancelSend',
-        submissionId,
-      })
-      if (outcome.ok) return { submissionId, cancelled: true, reason: null }
+      const { journal, views } = services.deps
+      const ports = { journal, snapshots: views.mailbox }
+      const outcome = await cancelSend(ports, command(), accountId, submissionId)
+      if (outcome.ok) {
+        const { messageId, revision = null } = outcome
+        return { submissionId, cancelled: true, reason: null, messageId, revision }
+      }
       const { code, message } = outcome.refusal
       if (code === 'no-such-submission') throw new ProblemError(404, code, message)
-      return { submissionId, cancelled: false, reason: message }
+      return { submissionId, cancelled: false, reason: message, messageId: null, revision: null }
     },
   }),
   saveDraft: t.field({
