@@ -127,6 +127,8 @@ export class Destinations {
   #stopped = false
   /** Transactions that have begun. */
   readonly #sending = new Map<SmtpSession, Promise<void>>()
+  /** Connections that are being opened: a silent host must not hold up the end of the process. */
+  readonly #opening = new Set<AbortController>()
 
   constructor(ways: Ways, settings: DestinationSettings, now: () => number = Date.now) {
     this.#ways = ways
@@ -176,6 +178,7 @@ export class Destinations {
       }
       for (const job of destination.waiting.splice(0)) job.dropped()
     }
+    for (const opening of this.#opening) opening.abort()
     for (const session of this.#sessions) if (!this.#sending.has(session)) session.destroy()
     let timer: NodeJS.Timeout | undefined
     const enough = new Promise<void>((resolve) => {
@@ -285,6 +288,7 @@ export class Destinations {
   /** Undefined when the job has its outcome; 'enough' when it waits again, for the connections that there are. */
   async #open(destination: Destination, job: Job): Promise<OpenedSession | 'enough' | undefined> {
     const stop = new AbortController()
+    this.#opening.add(stop)
     let slow = false
     const timer = setTimeout(() => {
       // Dead hosts in numbers must not hold every connection until their time is over.
@@ -297,6 +301,7 @@ export class Destinations {
     try {
       const opened = await destination.way.open(stop.signal).finally(() => {
         clearTimeout(timer)
+        this.#opening.delete(stop)
         if (!slow) return
         this.#slow--
         this.#active++
@@ -317,6 +322,10 @@ export class Destinations {
       this.#pump(destination)
       return opened
     } catch (error) {
+      if (this.#stopped) {
+        job.dropped()
+        return undefined
+      }
       if (!(error instanceof Unreachable)) {
         job.done(everyone(job, readReply(`451 4.3.0 ${(error as Error).message}`)))
         return undefined
