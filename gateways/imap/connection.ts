@@ -1,13 +1,13 @@
 // One client's connection: reads commands with their literals, runs them one after the other, answers.
 import type { Socket } from 'node:net'
-import { type SecureContext, TLSSocket } from 'node:tls'
-import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
+import type { SecureContext } from 'node:tls'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import { EventStoreError } from '../../commands/ports/event-store.ts'
 import { MailReader } from '../../domain/mail/read.ts'
-import { ByteReader, LineTooLong } from '../wire/byte-reader.ts'
+import { LineTooLong } from '../wire/byte-reader.ts'
 import type { Guard } from '../wire/guard.ts'
-import { Output } from '../wire/output.ts'
+import { Line } from '../wire/line.ts'
+import type { Output } from '../wire/output.ts'
 import { Arguments, type Literal } from './arguments.ts'
 import { capabilities } from './capabilities.ts'
 import type { CommandArguments, StoredMessage } from './commands/command.ts'
@@ -45,32 +45,30 @@ export class Connection {
   readonly #settings: ConnectionSettings
   readonly #services: ImapServices
   readonly #guard: Guard
+  readonly #line: Line
   readonly #out: Output
-  #socket: Socket
-  #reader: ByteReader
-  #open = true
   #admitted: string | undefined
   #wake: (() => void) | undefined
   #lookedUpAt = 0
 
   constructor(socket: Socket, services: ImapServices, guard: Guard, settings: ConnectionSettings) {
-    this.#socket = socket
     this.#services = services
     this.#guard = guard
     this.#settings = settings
-    this.#out = new Output(socket)
-    this.#reader = this.#listen(socket)
+    this.#line = new Line(socket, settings.limits.preAuthMs, {
+      silent: () => this.#out.line('* BYE You were silent for too long'),
+      closed: () => this.#wake?.(),
+    })
+    this.#out = this.#line.out
     this.session = new Session({
       services,
       limits: settings.limits,
       out: this.#out,
-      address: socket.remoteAddress ?? '',
+      address: this.#line.address,
       secure: settings.secure,
       canStartTls: settings.tls !== undefined,
       insecureAuth: settings.insecureAuth,
     })
-    socket.setNoDelay(true)
-    socket.setTimeout(settings.limits.preAuthMs)
   }
 
   /** Serves the client until one side has enough. Never rejects. */
@@ -79,7 +77,7 @@ export class Connection {
     this.#out.line(`* OK [CAPABILITY ${capabilities(this.session)}] ${hostname} Everpost ready`)
     this.#out.flush()
     let bad = 0
-    while (this.#open) {
+    while (this.#line.open) {
       try {
         const given = await this.#readCommand()
         if (given === undefined) break
@@ -88,12 +86,11 @@ export class Connection {
       } catch (error) {
         this.#fail(error)
       }
-      if (!this.#reader.pending) this.#out.flush()
+      if (!this.#line.reader.pending) this.#out.flush()
       await this.#out.drained()
     }
     if (this.#admitted !== undefined) this.#guard.leave(this.#admitted)
-    this.#out.close()
-    this.#socket.end()
+    this.#line.finish()
   }
 
   /** The line is of no more use. */
@@ -111,45 +108,17 @@ export class Connection {
 
   /** Ends after what is being answered. */
   close(): void {
-    this.#open = false
-    this.#reader.end()
-    this.#wake?.()
+    this.#line.close()
   }
 
   /** The server stops: clients are told, and come back later. */
   shutDown(): void {
-    if (!this.#open) return
+    if (!this.#line.open) return
     this.#out.line('* BYE Shutting down, come back in a moment')
-    this.#out.flush()
-    this.close()
-    this.#socket.end()
+    this.#line.hangUp()
   }
 
   // ── Reading ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #listen(socket: Socket): ByteReader {
-    const reader = new ByteReader((full) => {
-      if (full) this.#socket.pause()
-      else this.#socket.resume()
-    })
-    const end = () => {
-      this.#open = false
-      reader.end()
-      this.#wake?.()
-    }
-    socket.on('data', (chunk: Buffer) => reader.push(chunk))
-    socket.on('end', end)
-    socket.on('close', end)
-    // Broken lines are the client's affair.
-    socket.on('error', end)
-    socket.on('timeout', () => {
-      this.#out.line('* BYE You were silent for too long')
-      this.#out.flush()
-      end()
-      socket.end()
-    })
-    return reader
-  }
 
   /** Undefined at the end; null for a line that is none, which has been answered. */
   async #readCommand(): Promise<Given | null | undefined> {
@@ -160,7 +129,7 @@ export class Connection {
     for (;;) {
       let line: Buffer | null
       try {
-        line = await this.#reader.line(limits.lineBytes)
+        line = await this.#line.reader.line(limits.lineBytes)
       } catch (error) {
         if (!(error instanceof LineTooLong)) throw error
         throw new BadCommand('This line is too long')
@@ -224,8 +193,8 @@ export class Connection {
       // RFC 7888 §4: a literal that is not waited for comes whatever is said.
       if (!waits && size > limits.messageBytes * 2) throw new Goodbye('This literal is too large')
       if (!waits) {
-        for await (const _ of this.#reader.bytes(size));
-        await this.#reader.line(limits.lineBytes).catch(() => null)
+        for await (const _ of this.#line.reader.bytes(size));
+        await this.#line.reader.line(limits.lineBytes).catch(() => null)
       }
       this.#out.line(
         `${tag} ${isMessage ? 'NO [TOOBIG] The message' : 'BAD This string'} is larger than ${limit} bytes`,
@@ -242,7 +211,7 @@ export class Connection {
   async #holdLiteral(size: number, binary: boolean): Promise<Literal<StoredMessage>> {
     const pieces: Buffer[] = []
     let got = 0
-    for await (const piece of this.#reader.bytes(size)) {
+    for await (const piece of this.#line.reader.bytes(size)) {
       pieces.push(piece)
       got += piece.length
     }
@@ -255,7 +224,7 @@ export class Connection {
     const reader = new MailReader()
     let got = 0
     try {
-      for await (const piece of this.#reader.bytes(size)) {
+      for await (const piece of this.#line.reader.bytes(size)) {
         got += piece.length
         reader.push(piece)
         await writer.write(piece)
@@ -345,7 +314,7 @@ export class Connection {
   async ask(challenge: string): Promise<string | null> {
     this.#out.line(`+ ${challenge}`)
     this.#out.flush()
-    return (await this.#reader.line(this.#settings.limits.lineBytes))?.toString('latin1') ?? null
+    return (await this.#line.reader.line(this.#settings.limits.lineBytes))?.toString('latin1') ?? null
   }
 
   /** Calls `tell` whenever the mailbox has changed, until the client sends a line: that line, or null when it has gone. */
@@ -359,13 +328,13 @@ export class Connection {
       changed = true
       ring()
     })
-    const line = this.#reader.line(this.#settings.limits.lineBytes).finally(() => {
+    const line = this.#line.reader.line(this.#settings.limits.lineBytes).finally(() => {
       ended = true
       ring()
     })
     line.catch(() => undefined)
     try {
-      while (!ended && this.#open) {
+      while (!ended && this.#line.open) {
         if (changed) {
           changed = false
           await this.#lookUpAgain()
@@ -383,13 +352,8 @@ export class Connection {
     return (await line)?.toString('latin1').trim() ?? null
   }
 
-  /** Seconds until another guess is heard. */
-  guessing(): number {
-    return this.#guard.guessing(this.session.client.address)
-  }
-
-  guessedWrong(): void {
-    this.#guard.guessedWrong(this.session.client.address)
+  get guard(): Guard {
+    return this.#guard
   }
 
   /** Whether the account may have one more session; from here on the line may be quiet for long. */
@@ -397,54 +361,19 @@ export class Connection {
     if (!this.#guard.enter(account)) return false
     this.#admitted = account
     this.#lookedUpAt = performance.now()
-    this.#socket.setTimeout(this.#settings.limits.idleMs)
+    this.#line.timeout(this.#settings.limits.idleMs)
     return true
   }
 
-  /** RFC 9051 §6.2.1: everything begins anew, and what was sent in clear after the command does not count. */
-  async startTls(): Promise<void> {
+  startTls(): void {
     const { tls, limits } = this.#settings
     if (!tls) return
-    const plain = this.#socket
-    plain.removeAllListeners('data')
-    plain.removeAllListeners('timeout')
-    this.#reader.clear()
-    const secured = new TLSSocket(plain, { isServer: true, secureContext: tls })
-    this.#socket = secured
-    this.#reader = this.#listen(secured)
-    this.#out.redirect(secured)
+    this.#line.startTls(tls, limits.preAuthMs)
     this.session.secure = true
-    secured.setTimeout(limits.preAuthMs)
-    plain.resume()
   }
 
-  /** RFC 4978: both ways from here on. */
   compress(): void {
     this.session.compressed = true
-    const socket = this.#socket
-    const inflate = createInflateRaw()
-    const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH })
-    const rest = this.#reader.takeAll()
-    socket.removeAllListeners('data')
-    const reader = new ByteReader((full) => (full ? inflate.pause() : inflate.resume()))
-    this.#reader = reader
-    const end = () => {
-      this.#open = false
-      reader.end()
-      this.#wake?.()
-    }
-    inflate.on('data', (chunk: Buffer) => reader.push(chunk))
-    // Bytes that do not inflate cannot be followed by any that do.
-    inflate.on('error', () => {
-      end()
-      socket.destroy()
-    })
-    deflate.on('error', end)
-    socket.on('end', end)
-    socket.on('close', end)
-    if (rest.length > 0) inflate.write(rest)
-    socket.pipe(inflate)
-    deflate.pipe(socket)
-    this.#out.redirect(deflate)
+    this.#line.compress()
   }
 }

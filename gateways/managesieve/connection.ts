@@ -1,11 +1,12 @@
 // One ManageSieve client: reads commands, runs them, answers.
 import type { Socket } from 'node:net'
-import { type SecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { contextOf } from '../../commands/context.ts'
 import type { DirectoryAccount } from '../../commands/ports/views.ts'
-import { ByteReader, LineTooLong } from '../wire/byte-reader.ts'
+import { LineTooLong } from '../wire/byte-reader.ts'
 import type { Guard } from '../wire/guard.ts'
-import { Output } from '../wire/output.ts'
+import { Line } from '../wire/line.ts'
+import type { Output } from '../wire/output.ts'
 import { sendCapabilities } from './commands/capability.ts'
 import { COMMANDS } from './commands/index.ts'
 import { Refused, Unreadable } from './refused.ts'
@@ -23,24 +24,23 @@ export class ManageSieveConnection {
   readonly services: ManageSieveServices
   readonly settings: ManageSieveConnectionSettings
   readonly guard: Guard
-  readonly address: string
   secure = false
   account: DirectoryAccount | undefined
+  readonly #line: Line
   readonly #out: Output
-  #socket: Socket
-  #reader: ByteReader
-  #open = true
 
   constructor(socket: Socket, services: ManageSieveServices, guard: Guard, settings: ManageSieveConnectionSettings) {
-    this.#socket = socket
     this.services = services
     this.guard = guard
     this.settings = settings
-    this.address = socket.remoteAddress ?? ''
-    this.#out = new Output(socket)
-    this.#reader = this.#listen(socket)
-    socket.setNoDelay(true)
-    socket.setTimeout(settings.limits.preAuthMs)
+    this.#line = new Line(socket, settings.limits.preAuthMs, {
+      silent: () => this.#answer('BYE', 'Nothing was said for too long'),
+    })
+    this.#out = this.#line.out
+  }
+
+  get address(): string {
+    return this.#line.address
   }
 
   get mayUsePasswords(): boolean {
@@ -53,9 +53,9 @@ export class ManageSieveConnection {
     this.ok(`${this.settings.hostname} Everpost ready`)
     this.#out.flush()
     let bad = 0
-    while (this.#open) {
+    while (this.#line.open) {
       try {
-        const words = await readWords(this.#reader, this.settings.limits)
+        const words = await readWords(this.#line.reader, this.settings.limits)
         if (words === null) break
         bad = (await this.#execute(words)) ? 0 : bad + 1
       } catch (error) {
@@ -72,13 +72,11 @@ export class ManageSieveConnection {
         this.#answer('BYE', 'Too many errors')
         break
       }
-      if (!this.#reader.pending) this.#out.flush()
+      if (!this.#line.reader.pending) this.#out.flush()
       await this.#out.drained()
     }
-    this.#open = false
     this.leave()
-    this.#out.close()
-    this.#socket.end()
+    this.#line.finish()
   }
 
   /** True when the command was understood. */
@@ -126,7 +124,7 @@ export class ManageSieveConnection {
   async ask(challenge: string): Promise<string | undefined> {
     this.line(stringOf(challenge))
     this.#out.flush()
-    const words = await readWords(this.#reader, this.settings.limits)
+    const words = await readWords(this.#line.reader, this.settings.limits)
     const [word, more] = words ?? []
     return word?.kind === 'string' && more === undefined ? word.text : undefined
   }
@@ -134,13 +132,13 @@ export class ManageSieveConnection {
   enter(account: DirectoryAccount): void {
     if (!this.guard.enter(account.id)) throw new Refused('Too many sessions of this account', 'TRYLATER')
     this.account = account
-    this.#socket.setTimeout(this.settings.limits.idleMs)
+    this.#line.timeout(this.settings.limits.idleMs)
   }
 
   leave(): void {
     if (this.account) this.guard.leave(this.account.id)
     this.account = undefined
-    this.#socket.setTimeout(this.settings.limits.preAuthMs)
+    this.#line.timeout(this.settings.limits.preAuthMs)
   }
 
   context() {
@@ -151,57 +149,22 @@ export class ManageSieveConnection {
   }
 
   close(): void {
-    this.#open = false
+    this.#line.close()
   }
 
   shutDown(): void {
-    if (!this.#open) return
-    this.#open = false
+    if (!this.#line.open) return
     this.#answer('BYE', 'Shutting down')
-    this.#reader.end()
-    this.#out.flush()
-    this.#socket.end()
+    this.#line.hangUp()
   }
 
-  /** RFC 5804 §2.2: everything begins anew with fresh capabilities, and what was sent in clear after the command does not count. */
+  /** RFC 5804 §2.2: behind it the capabilities are told afresh. */
   startTls(): void {
     const { tls, limits } = this.settings
     if (!tls) return
-    this.#out.flush()
-    const plain = this.#socket
-    plain.removeAllListeners('data')
-    plain.removeAllListeners('timeout')
-    this.#reader.clear()
-    const secured = new TLSSocket(plain, { isServer: true, secureContext: tls })
-    this.#socket = secured
-    this.#reader = this.#listen(secured)
-    this.#out.redirect(secured)
+    this.#line.startTls(tls, limits.preAuthMs)
     this.secure = true
-    secured.setTimeout(limits.preAuthMs)
-    plain.resume()
     sendCapabilities(this)
     this.ok('TLS is on')
-  }
-
-  #listen(socket: Socket): ByteReader {
-    const reader = new ByteReader((full) => {
-      if (full) this.#socket.pause()
-      else this.#socket.resume()
-    })
-    const end = () => {
-      this.#open = false
-      reader.end()
-    }
-    socket.on('data', (chunk: Buffer) => reader.push(chunk))
-    socket.on('end', end)
-    socket.on('close', end)
-    socket.on('error', end)
-    socket.on('timeout', () => {
-      this.#answer('BYE', 'Nothing was said for too long')
-      this.#out.flush()
-      end()
-      socket.end()
-    })
-    return reader
   }
 }

@@ -1,11 +1,12 @@
 // One POP3 client: reads lines, runs the command that each is, answers.
 import type { Socket } from 'node:net'
-import { type SecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { contextOf } from '../../commands/context.ts'
 import type { DirectoryAccount } from '../../commands/ports/views.ts'
-import { ByteReader, LineTooLong } from '../wire/byte-reader.ts'
+import { LineTooLong } from '../wire/byte-reader.ts'
 import type { Guard } from '../wire/guard.ts'
-import { Output } from '../wire/output.ts'
+import { Line } from '../wire/line.ts'
+import type { Output } from '../wire/output.ts'
 import { COMMANDS } from './commands/index.ts'
 import type { Maildrop } from './maildrop.ts'
 import { Refused } from './refused.ts'
@@ -24,30 +25,30 @@ export class Pop3Connection {
   readonly services: Pop3Services
   readonly settings: Pop3ConnectionSettings
   readonly guard: Guard
-  readonly out: Output
-  readonly address: string
+  readonly #line: Line
   secure: boolean
   /** The name that USER gave. */
   user: string | undefined
   account: DirectoryAccount | undefined
   maildrop: Maildrop | undefined
   readonly #locks: Locks
-  #socket: Socket
-  #reader: ByteReader
-  #open = true
 
   constructor(socket: Socket, services: Pop3Services, guard: Guard, locks: Locks, settings: Pop3ConnectionSettings) {
-    this.#socket = socket
     this.services = services
     this.guard = guard
     this.#locks = locks
     this.settings = settings
     this.secure = settings.secure
-    this.address = socket.remoteAddress ?? ''
-    this.out = new Output(socket)
-    this.#reader = this.#listen(socket)
-    socket.setNoDelay(true)
-    socket.setTimeout(settings.limits.preAuthMs)
+    // RFC 1939 §3: a silent client is left silently, and nothing is deleted.
+    this.#line = new Line(socket, settings.limits.preAuthMs)
+  }
+
+  get out(): Output {
+    return this.#line.out
+  }
+
+  get address(): string {
+    return this.#line.address
   }
 
   get mayUsePasswords(): boolean {
@@ -60,9 +61,9 @@ export class Pop3Connection {
     this.out.line(`+OK ${hostname} Everpost ready`)
     this.out.flush()
     let bad = 0
-    while (this.#open) {
+    while (this.#line.open) {
       try {
-        const line = await this.#reader.line(limits.lineBytes)
+        const line = await this.#line.reader.line(limits.lineBytes)
         if (line === null) break
         bad = (await this.#execute(line.toString('latin1'))) ? 0 : bad + 1
       } catch (error) {
@@ -77,16 +78,14 @@ export class Pop3Connection {
         this.out.line('-ERR Too many errors')
         break
       }
-      if (!this.#reader.pending) this.out.flush()
+      if (!this.#line.reader.pending) this.out.flush()
       await this.out.drained()
     }
-    this.#open = false
     if (this.account) {
       this.guard.leave(this.account.id)
       if (this.maildrop) this.#locks.delete(this.account.id)
     }
-    this.out.close()
-    this.#socket.end()
+    this.#line.finish()
   }
 
   /** True when the command was understood. */
@@ -123,7 +122,7 @@ export class Pop3Connection {
     }
     this.#locks.add(account.id)
     this.account = account
-    this.#socket.setTimeout(this.settings.limits.idleMs)
+    this.#line.timeout(this.settings.limits.idleMs)
   }
 
   context() {
@@ -136,59 +135,22 @@ export class Pop3Connection {
   async ask(challenge: string): Promise<string | null> {
     this.out.line(`+ ${challenge}`)
     this.out.flush()
-    return (await this.#reader.line(this.settings.limits.lineBytes))?.toString('latin1') ?? null
+    return (await this.#line.reader.line(this.settings.limits.lineBytes))?.toString('latin1') ?? null
   }
 
   close(): void {
-    this.#open = false
+    this.#line.close()
   }
 
   shutDown(): void {
-    if (!this.#open) return
-    this.#open = false
-    this.#reader.end()
-    this.out.flush()
-    this.#socket.end()
+    if (this.#line.open) this.#line.hangUp()
   }
 
-  /** RFC 2595 §4: everything begins anew, and what was sent in clear after the command does not count. */
   startTls(): void {
     const { tls, limits } = this.settings
     if (!tls) return
-    this.out.flush()
-    const plain = this.#socket
-    plain.removeAllListeners('data')
-    plain.removeAllListeners('timeout')
-    this.#reader.clear()
-    const secured = new TLSSocket(plain, { isServer: true, secureContext: tls })
-    this.#socket = secured
-    this.#reader = this.#listen(secured)
-    this.out.redirect(secured)
+    this.#line.startTls(tls, limits.preAuthMs)
     this.secure = true
     this.user = undefined
-    secured.setTimeout(limits.preAuthMs)
-    plain.resume()
-  }
-
-  #listen(socket: Socket): ByteReader {
-    const reader = new ByteReader((full) => {
-      if (full) this.#socket.pause()
-      else this.#socket.resume()
-    })
-    const end = () => {
-      this.#open = false
-      reader.end()
-    }
-    socket.on('data', (chunk: Buffer) => reader.push(chunk))
-    socket.on('end', end)
-    socket.on('close', end)
-    // Broken lines are the client's affair.
-    socket.on('error', end)
-    // RFC 1939 §3: silently, and without deleting anything.
-    socket.on('timeout', () => {
-      end()
-      socket.end()
-    })
-    return reader
   }
 }

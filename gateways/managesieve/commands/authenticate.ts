@@ -1,6 +1,5 @@
 // AUTHENTICATE (RFC 5804 §2.1) with PLAIN (RFC 4616).
-import { authenticate } from '../../../commands/authenticate.ts'
-import { textOf } from '../../wire/text.ts'
+import { plainCredentials, saslText, signIn } from '../../wire/sign-in.ts'
 import type { ManageSieveConnection } from '../connection.ts'
 import { Refused } from '../refused.ts'
 import type { Command } from './command.ts'
@@ -14,26 +13,20 @@ export const authenticateCommand: Command = {
     if (!connection.mayUsePasswords) throw new Refused('Start TLS first', 'ENCRYPT-NEEDED')
     const response = initial?.kind === 'string' ? initial.text : await connection.ask('')
     if (response === undefined || response === '*') throw new Refused('Sign-in given up')
-    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(response) || response.length % 4 !== 0) throw new Refused('This is not base64')
-    const [authorize = '', name = '', password = ''] = textOf(Buffer.from(response, 'base64')).split('\0')
-    if (authorize !== '' && authorize.toLowerCase() !== name.toLowerCase())
-      throw new Refused('Nobody acts for another account here')
-    await signIn(connection, name, password)
+    const text = saslText(response)
+    if (text === undefined) throw new Refused('This is not base64')
+    const given = plainCredentials(text)
+    if (!given) throw new Refused('Nobody acts for another account here')
+    await enter(connection, given.name, given.password)
   },
 }
 
-async function signIn(connection: ManageSieveConnection, name: string, password: string): Promise<void> {
+async function enter(connection: ManageSieveConnection, name: string, password: string): Promise<void> {
   const { services, guard, address } = connection
-  const wait = guard.guessing(address)
-  if (wait > 0) throw new Refused(`Too many failed sign-ins: try again in ${wait} seconds`, 'TRYLATER')
-  const account = await authenticate(services.directory, name, password)
-  if (!account) {
-    guard.guessedWrong(address)
-    services.count('auth_failures')
-    services.log('sign-in refused', { via: 'managesieve', address })
-    throw new Refused('Wrong address or password')
-  }
-  connection.enter(account)
-  services.count('managesieve_sign_ins')
+  const signedIn = await signIn(services, guard, { address, via: 'managesieve' }, name, password)
+  if (signedIn === 'wrong') throw new Refused('Wrong address or password')
+  if ('wait' in signedIn)
+    throw new Refused(`Too many failed sign-ins: try again in ${signedIn.wait} seconds`, 'TRYLATER')
+  connection.enter(signedIn.account)
   connection.ok('Signed in')
 }

@@ -1,5 +1,5 @@
 // USER and PASS (RFC 1939 §7), AUTH PLAIN and LOGIN (RFC 5034), STLS (RFC 2595).
-import { authenticate } from '../../../commands/authenticate.ts'
+import { plainCredentials, saslText, signIn } from '../../wire/sign-in.ts'
 import { textOf } from '../../wire/text.ts'
 import type { Pop3Connection } from '../connection.ts'
 import { Maildrop } from '../maildrop.ts'
@@ -23,7 +23,7 @@ export const pass: Command = {
     const { user: name } = connection
     connection.user = undefined
     if (name === undefined) throw new Refused('USER comes before PASS')
-    await signIn(connection, name, utf8(rest))
+    await enter(connection, name, utf8(rest))
   },
 }
 
@@ -40,12 +40,13 @@ export const auth: Command = {
     needTls(connection)
     switch (mechanism.toUpperCase()) {
       case 'PLAIN': {
-        const [, name = '', password = ''] = (await response(connection, '', initial)).split('\0')
-        return signIn(connection, name, password)
+        const given = plainCredentials(await response(connection, '', initial))
+        if (!given) throw new Refused('Nobody acts for another account here', 'AUTH')
+        return enter(connection, given.name, given.password)
       }
       case 'LOGIN': {
         const name = await response(connection, 'Username:', initial)
-        return signIn(connection, name, await response(connection, 'Password:', undefined))
+        return enter(connection, name, await response(connection, 'Password:', undefined))
       }
       default:
         throw new Refused('This mechanism is not known')
@@ -56,9 +57,9 @@ export const auth: Command = {
 async function response(connection: Pop3Connection, challenge: string, initial: string | undefined): Promise<string> {
   const line = initial ?? (await connection.ask(Buffer.from(challenge).toString('base64')))
   if (line === null || line === '*') throw new Refused('Sign-in given up')
-  if (line === '=') return ''
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(line) || line.length % 4 !== 0) throw new Refused('This is not base64')
-  return textOf(Buffer.from(line, 'base64'))
+  const text = saslText(line)
+  if (text === undefined) throw new Refused('This is not base64')
+  return text
 }
 
 export const stls: Command = {
@@ -76,21 +77,15 @@ function needTls({ mayUsePasswords }: Pop3Connection): void {
   if (!mayUsePasswords) throw new Refused('Start TLS first (STLS)', 'AUTH')
 }
 
-async function signIn(connection: Pop3Connection, name: string, password: string): Promise<void> {
+async function enter(connection: Pop3Connection, name: string, password: string): Promise<void> {
   const { services, guard, address } = connection
-  const wait = guard.guessing(address)
-  if (wait > 0) throw new Refused(`Too many failed sign-ins: try again in ${wait} seconds`, 'LOGIN-DELAY')
-  const account = await authenticate(services.directory, name, password)
-  if (!account) {
-    guard.guessedWrong(address)
-    services.count('auth_failures')
-    services.log('sign-in refused', { via: 'pop3', address })
-    throw new Refused('Wrong address or password', 'AUTH')
-  }
-  connection.enter(account)
-  const maildrop = await Maildrop.open(services, account.id)
+  const signedIn = await signIn(services, guard, { address, via: 'pop3' }, name, password)
+  if (signedIn === 'wrong') throw new Refused('Wrong address or password', 'AUTH')
+  if ('wait' in signedIn)
+    throw new Refused(`Too many failed sign-ins: try again in ${signedIn.wait} seconds`, 'LOGIN-DELAY')
+  connection.enter(signedIn.account)
+  const maildrop = await Maildrop.open(services, signedIn.account.id)
   connection.maildrop = maildrop
-  services.count('pop3_sign_ins')
   const { count, bytes } = maildrop.stat
   connection.out.line(`+OK ${count} messages (${bytes} octets)`)
 }
