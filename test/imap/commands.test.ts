@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { ImapClient } from '../support/imap-client.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
-
-const mail = (subject: string, body = 'Hello there', more = ''): string =>
-  `From: "Sam Sender" <sam@elsewhere.test>\r\nTo: ann@example.test\r\nSubject: ${subject}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <${subject.replaceAll(' ', '.')}@elsewhere.test>\r\n${more}\r\n${body}\r\n`
+import { mail, personWith as personOf } from './people.ts'
 
 let access: MailAccess
 before(async () => {
@@ -12,16 +10,7 @@ before(async () => {
 })
 after(() => access.close())
 
-/** A person with some mail, signed in. */
-async function personWith(t: TestContext, ...mails: readonly string[]) {
-  const name = await access.person()
-  for (const each of mails) await access.deliver(name, each)
-  await access.settle()
-  const port = await access.imap(t)
-  const client = await ImapClient.signedIn(port, name, PASSWORD)
-  t.after(() => client.close())
-  return { name, port, client }
-}
+const personWith = (t: TestContext, ...mails: readonly string[]) => personOf(access, t, ...mails)
 
 const flagsIn = (line: string | undefined) =>
   /FLAGS \(([^)]*)\)/

@@ -1,4 +1,4 @@
-// FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8474, RFC 8970).
+// FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 3516, RFC 8474, RFC 8970, RFC 9394).
 import { changeMailbox } from '../../../commands/change-mailbox.ts'
 import { mailboxStream } from '../../../domain/log.ts'
 import type { UidRow } from '../../../projections/queries.ts'
@@ -7,6 +7,7 @@ import { BadCommand, Refused } from '../errors.ts'
 import { type FetchItem, marksSeen, needsContent, readItems } from '../fetch-items.ts'
 import { OpenMessage } from '../message.ts'
 import { isDescription, isOfRow, writeFetch, writeRow } from '../respond/fetch.ts'
+import { type PartialRange, partOf, readPartial } from '../search/results.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 import type { Answer, Command } from './command.ts'
@@ -23,22 +24,31 @@ export const fetch: Command = {
     const set = args.set()
     args.space()
     const asked = readItems(args)
-    const { changedSince, vanished } = readModifiers(args)
+    const { changedSince, vanished, partial } = readModifiers(args)
     args.end()
+    if (partial && !byUid) throw new BadCommand('PARTIAL is of UID FETCH')
     if (vanished && !(byUid && session.enabled.has('QRESYNC')))
       throw new BadCommand('VANISHED needs UID FETCH and ENABLE QRESYNC')
     if (changedSince !== undefined || asked.some(({ kind }) => kind === 'MODSEQ')) session.enabled.add('CONDSTORE')
-    const uids = session.mailbox.resolve(set, byUid)
-    if (vanished && changedSince !== undefined) await tellVanished(session, changedSince, uids, set)
+    const named = session.mailbox.resolve(set, byUid)
+    const uids = partial ? await within(session, named, changedSince ?? 0, partial) : named
+    if (vanished && changedSince !== undefined) await tellVanished(session, changedSince, named, set)
     const items = await complete(session, asked, byUid, changedSince !== undefined)
     const quiet = await fetchAll(session, items, uids, changedSince ?? 0)
     return { holdExpunges: !byUid, quiet }
   },
 }
 
-function readModifiers(args: Arguments): { readonly changedSince?: number; readonly vanished: boolean } {
+interface Modifiers {
+  readonly changedSince?: number
+  readonly vanished: boolean
+  readonly partial?: PartialRange
+}
+
+function readModifiers(args: Arguments): Modifiers {
   if (!args.taken(' ')) return { vanished: false }
   let changedSince: number | undefined
+  let partial: PartialRange | undefined
   let vanished = false
   args.list(() => {
     const name = args.word()
@@ -46,10 +56,27 @@ function readModifiers(args: Arguments): { readonly changedSince?: number; reado
       args.space()
       changedSince = args.nonZero()
     } else if (name === 'VANISHED') vanished = true
-    else throw new BadCommand(`There is no modifier ${name.slice(0, 40)}`)
+    else if (name === 'PARTIAL') {
+      args.space()
+      partial = readPartial(args)
+    } else throw new BadCommand(`There is no modifier ${name.slice(0, 40)}`)
   })
   if (vanished && changedSince === undefined) throw new BadCommand('VANISHED needs CHANGEDSINCE')
-  return { vanished, ...(changedSince === undefined ? {} : { changedSince }) }
+  return { vanished, ...(changedSince === undefined ? {} : { changedSince }), ...(partial ? { partial } : {}) }
+}
+
+/** RFC 9394 §3.4: counts among the messages that would be answered. */
+async function within(
+  session: Session,
+  uids: readonly number[],
+  changedSince: number,
+  partial: PartialRange,
+): Promise<readonly number[]> {
+  if (changedSince === 0) return partOf(uids, partial)
+  const changed: number[] = []
+  for await (const rows of session.mailbox.rows(uids))
+    for (const { uid, modseq } of rows) if (modseq > changedSince) changed.push(uid)
+  return partOf(changed, partial)
 }
 
 /** UID is always told to UID FETCH, MODSEQ to who asked for changes. */
