@@ -14,6 +14,7 @@ import { SqliteEventStore } from './adapters/event-store/sqlite.ts'
 import type { SourceConfig } from './adapters/journal/open-source.ts'
 import { SealedJournal } from './adapters/journal/sealed-journal.ts'
 import { FileKeyring, KeyringError, masterKeyFromFile } from './adapters/keyring/file.ts'
+import { FeatureReader } from './adapters/mail-filter/feature-reader.ts'
 import { DnsResolver } from './adapters/resolver/dns.ts'
 import { SearchThreads } from './adapters/search/search-threads.ts'
 import { StorageThread } from './adapters/storage/storage-thread.ts'
@@ -38,6 +39,8 @@ export interface Everpost {
   readonly search: SearchThreads
   readonly audit: Audit
   readonly cache: MemoryCache
+  /** What a model learns of a message. */
+  readonly features: FeatureReader
   readonly resolver: DnsResolver
   readonly guard: AccountSendingGuard
   /** Calls back after the views reflect what was written, many writes together; answers the way to stop. */
@@ -126,6 +129,7 @@ export async function openEmbedded(
     )
     opened.push(audit)
     const cache = new MemoryCache()
+    const features = new FeatureReader(projectors.mailbox, journal)
     const resolver = new DnsResolver({ servers: nameServersOf(config.dns), validating: config.dns.validating })
     opened.push(resolver)
     const guard = new AccountSendingGuard({
@@ -160,6 +164,7 @@ export async function openEmbedded(
     const forgetKey = (account: string) => {
       keyring.forget(account)
       projectors.forget(account)
+      features.forget(account)
       search.forget(account)
     }
     const services: CliServices = {
@@ -219,6 +224,7 @@ export async function openEmbedded(
       search,
       audit,
       cache,
+      features,
       resolver,
       guard,
       onViewed: (listener) => {

@@ -9,12 +9,14 @@ import type { FilterQueries } from '../projections/queries.ts'
 import { AttachmentFilter } from './adapters/mail-filter/attachments.ts'
 import { BuiltinFilter } from './adapters/mail-filter/builtin.ts'
 import { ClamdFilter } from './adapters/mail-filter/clamd.ts'
+import type { FeatureReader } from './adapters/mail-filter/feature-reader.ts'
 import { RspamdFilter } from './adapters/mail-filter/rspamd.ts'
 import { SpamdFilter } from './adapters/mail-filter/spamd.ts'
 import { connectionPolicyOf, type EngineSettings, enginesOf, type FilterSettings } from './filter-settings.ts'
 
 export interface ProtectionParts {
   readonly filter: FilterQueries
+  readonly features: FeatureReader
   readonly resolver: Resolver
   readonly cache: Cache
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
@@ -51,10 +53,10 @@ export function protectionOf(
   }
 }
 
-function filtersOf(engine: EngineSettings, { filter }: ProtectionParts): readonly MailFilter[] {
+function filtersOf(engine: EngineSettings, { filter, features }: ProtectionParts): readonly MailFilter[] {
   switch (engine.kind) {
     case 'builtin':
-      return [new BuiltinFilter(filter), new AttachmentFilter()]
+      return [new BuiltinFilter(filter, features), new AttachmentFilter()]
     case 'rspamd':
       return [new RspamdFilter(engine)]
     case 'spamd':

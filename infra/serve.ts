@@ -115,6 +115,7 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
   }
   const { policy, protection } = protectionOf(config.filter, {
     filter: projectors.filter,
+    features: everpost.features,
     resolver: everpost.resolver,
     cache: everpost.cache,
     log: logLine,

@@ -2,12 +2,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import type {
   AddressState,
-  ArrivedMessage,
   DirectoryState,
   DomainState,
   Example,
   FilterFolders,
   FolderState,
+  JudgedMessage,
   MailboxState,
   MessageState,
   MessageSummary,
@@ -85,12 +85,12 @@ export class RowDigest {
     this.#add('filter-folders', folders.account, folders.junk, folders.trash)
   }
   /** Ascending by account and message. */
-  arrived(account: string, messageId: string, { position, junk, label }: ArrivedMessage): void {
-    this.#add('arrived', account, messageId, position, junk, label ?? null)
+  judged(account: string, messageId: string, { junk, label }: JudgedMessage): void {
+    this.#add('judged', account, messageId, junk, label ?? null)
   }
   /** Ascending by position, then account and message. */
-  example(messageId: string, { account, label, position, features }: Example): void {
-    this.#add('example', account, messageId, label, position, ...features)
+  example(messageId: string, { account, label, position }: Example): void {
+    this.#add('example', account, messageId, label, position)
   }
   /** Ascending by account and intake. */
   quarantined(held: QuarantineState): void {

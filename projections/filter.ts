@@ -1,18 +1,15 @@
 // What the mail filter derives from the log: mail that is held in quarantine, and what people taught by moving mail to and from Junk.
-import { decodeSignals } from '../domain/filter/assess.ts'
-import { featuresOf } from '../domain/filter/features.ts'
 import type { Label } from '../domain/filter/model.ts'
 import { accountOfStream, isRedacted } from '../domain/log.ts'
-import type { MessageContent } from '../domain/mailbox/mailbox.ts'
 import type { SourceEvent } from './ports/event-source.ts'
-import type { ArrivedMessage, FilterUnit, Projector } from './ports/view-store.ts'
+import type { FilterUnit, JudgedMessage, Projector } from './ports/view-store.ts'
 
 /** Examples of one account that are kept: the newest. */
 export const MAX_EXAMPLES = 1000
 
 export const filterProjector: Projector<FilterUnit> = {
   name: 'filter',
-  version: 1,
+  version: 2,
   prefixes: ['mailbox-', 'intake-', 'account-'],
   types: new Set<string>([
     'FolderCreated',
@@ -28,25 +25,6 @@ export const filterProjector: Projector<FilterUnit> = {
     'AccountErased',
   ]),
   apply,
-}
-
-/** The features of an arrival, from its event alone. Needs the extracted text. */
-export const featuresOfArrival = ({ envelope, text, signals }: MessageContent): Uint32Array =>
-  featuresOf({ envelope, text, signals: decodeSignals(signals) })
-
-/** Messages whose content an event may need: what to load before it is applied. */
-export function taughtBy(event: SourceEvent): readonly string[] {
-  if (isRedacted(event)) return []
-  switch (event.type) {
-    case 'MessageMoved':
-      return [event.data.messageId]
-    case 'MessageCopied':
-      return [event.data.messageId]
-    case 'FlagsChanged':
-      return labelOfFlags(event.data.add) === undefined ? [] : event.data.messageIds
-    default:
-      return []
-  }
 }
 
 /** Marks that programs set beside or instead of moving (RFC 5788 registers `$Junk` and `$NotJunk`); an answer or a star says as much. */
@@ -81,29 +59,28 @@ function apply(unit: FilterUnit, event: SourceEvent): void {
     case 'MessageAppended': {
       const { messageId, folderId } = event.data
       const key = `${owner}/${messageId}`
-      if (unit.arrivals.get(key) !== undefined) return
-      unit.arrivals.put(key, { position, junk: isJunk(unit, owner, folderId), label: undefined })
+      if (isJunk(unit, owner, folderId) && unit.judged.get(key) === undefined)
+        unit.judged.put(key, { junk: true, label: undefined })
       return
     }
     case 'MessageCopied': {
-      const source = unit.arrivals.get(`${owner}/${event.data.messageId}`)
+      const source = unit.judged.get(`${owner}/${event.data.messageId}`)
       const key = `${owner}/${event.data.copyId}`
-      if (source === undefined || unit.arrivals.get(key) !== undefined) return
+      if (unit.judged.get(key) !== undefined) return
       // Programs without MOVE copy and then delete: the copy teaches what the move would have.
-      const copy = { position: source.position, junk: source.junk, label: undefined }
-      into(unit, owner, key, copy, event.data.folderId, position, event.data.messageId)
+      into(unit, owner, key, { junk: source?.junk ?? false, label: undefined }, event.data.folderId, position)
       return
     }
     case 'MessageRestored': {
       const key = `${owner}/${event.data.messageId}`
-      const message = unit.arrivals.get(key)
-      if (message !== undefined) unit.arrivals.put(key, { ...message, junk: isJunk(unit, owner, event.data.folderId) })
+      const junk = isJunk(unit, owner, event.data.folderId)
+      const message = unit.judged.get(key)
+      if (junk !== (message?.junk ?? false)) unit.judged.put(key, { label: undefined, ...message, junk })
       return
     }
     case 'MessageMoved': {
       const key = `${owner}/${event.data.messageId}`
-      const message = unit.arrivals.get(key)
-      if (message !== undefined) into(unit, owner, key, message, event.data.folderId, position, event.data.messageId)
+      into(unit, owner, key, unit.judged.get(key) ?? UNJUDGED, event.data.folderId, position)
       return
     }
     case 'FlagsChanged': {
@@ -111,9 +88,9 @@ function apply(unit: FilterUnit, event: SourceEvent): void {
       if (said === undefined) return
       for (const id of event.data.messageIds) {
         const key = `${owner}/${id}`
-        const message = unit.arrivals.get(key)
-        if (message === undefined || (said.weak && (message.label !== undefined || message.junk))) continue
-        teach(unit, owner, key, message, said.label, position, id)
+        const message = unit.judged.get(key) ?? UNJUDGED
+        if (said.weak && (message.label !== undefined || message.junk)) continue
+        teach(unit, owner, key, message, said.label, position)
       }
       return
     }
@@ -125,36 +102,36 @@ function apply(unit: FilterUnit, event: SourceEvent): void {
 const isJunk = (unit: FilterUnit, account: string, folderId: string): boolean =>
   unit.folders.get(account)?.junk === folderId
 
+/** What is held of a message that was never in Junk and of which nobody said anything: most of them, so no row. */
+const UNJUDGED: JudgedMessage = { junk: false, label: undefined }
+
 function into(
   unit: FilterUnit,
   account: string,
   key: string,
-  message: ArrivedMessage,
+  message: JudgedMessage,
   folderId: string,
   position: number,
-  loadedAs: string,
 ): void {
   const junk = isJunk(unit, account, folderId)
+  if (junk === message.junk) return
   const moved = { ...message, junk }
-  unit.arrivals.put(key, moved)
-  if (junk && !message.junk) teach(unit, account, key, moved, 'spam', position, loadedAs)
+  if (junk) teach(unit, account, key, moved, 'spam', position)
   // Throwing junk away says that it was junk.
-  else if (!junk && message.junk && unit.folders.get(account)?.trash !== folderId)
-    teach(unit, account, key, moved, 'ham', position, loadedAs)
+  else if (unit.folders.get(account)?.trash !== folderId) teach(unit, account, key, moved, 'ham', position)
+  else unit.judged.put(key, moved)
 }
 
 function teach(
   unit: FilterUnit,
   account: string,
   key: string,
-  message: ArrivedMessage,
+  message: JudgedMessage,
   label: Label,
   position: number,
-  loadedAs: string,
 ): void {
-  const features = unit.features.get(`${account}/${loadedAs}`)
-  unit.arrivals.put(key, { ...message, label })
-  if (features !== undefined) unit.examples.put(key, { account, label, position, features })
+  unit.judged.put(key, { ...message, label })
+  unit.examples.put(key, { account, label, position })
 }
 
 function ofIntake(unit: FilterUnit, event: Exclude<SourceEvent, { redacted: true }>): void {

@@ -329,10 +329,13 @@ export interface QuarantineRow {
   readonly section: QuarantineSection
 }
 
+/** What somebody said of a message; the message itself is in the mailbox view and on the log. */
 export interface ExampleRow {
+  readonly accountId: AccountId
+  readonly messageId: string
   readonly label: Label
-  /** As domain/filter/features.ts. */
-  readonly features: Uint32Array
+  /** Of the event that taught it. */
+  readonly position: number
 }
 
 export interface FilterQueries {
@@ -355,7 +358,7 @@ export interface FilterQueries {
     readonly account?: AccountId | undefined
     readonly first: number
     readonly before?: number | undefined
-  }): Promise<readonly (ExampleRow & { readonly position: number })[]>
+  }): Promise<readonly ExampleRow[]>
 }
 
 /** Everything that the views of one generation answer. */

@@ -5,7 +5,7 @@ import { consistencyProof, HASH_BYTES, inclusionProof, nodeHash, rootOf } from '
 import type { Position } from '../../domain/log.ts'
 import { type TreeReader, type TreeUnit, treeProjector } from '../../projections/audit/tree.ts'
 import type { ParkedEvent, ViewStore } from '../../projections/ports/view-store.ts'
-import { openForReading, Queries, ViewFile, type ViewSchema } from '../adapters/views/sqlite-file.ts'
+import { openForReading, Queries, SqliteStore, type ViewSchema } from '../adapters/views/sqlite-file.ts'
 import { sha256 } from './signing-key.ts'
 
 /** 2^8 hashes a tile. */
@@ -31,30 +31,18 @@ interface Edge {
   changed: boolean
 }
 
-export class SqliteTree implements ViewStore<TreeUnit> {
-  readonly file: ViewFile
-  readonly #queries: Queries
+export class SqliteTree extends SqliteStore implements ViewStore<TreeUnit> {
   #edges: Edge[] = []
   /** Positions of the events of the growing tile. */
   #positions: number[] = []
 
   constructor(path: string, mode: 'live' | 'fill') {
-    this.file = new ViewFile(path, treeSchema, mode)
-    this.#queries = new Queries(this.file.db)
+    super(path, treeSchema, mode)
     this.#load()
   }
 
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
-  close(): void {
-    this.file.close()
-  }
   digest(): string {
-    return treeDigest(new SqliteTreeReader(this.#queries))
+    return treeDigest(new SqliteTreeReader(this.queries))
   }
   begin(): TreeUnit {
     return { leaves: [] }
@@ -109,7 +97,7 @@ export class SqliteTree implements ViewStore<TreeUnit> {
 
   #load(): void {
     this.#edges = []
-    const tiles = this.#queries
+    const tiles = this.queries
       .prepare('SELECT level, max(number), hashes FROM tile GROUP BY level ORDER BY level')
       .all()
     for (const [level, number, cell] of tiles) {
@@ -121,7 +109,7 @@ export class SqliteTree implements ViewStore<TreeUnit> {
       this.#edges[Number(level)] = { number: Number(number) + (full ? 1 : 0), hashes, count, changed: false }
     }
     const [edge] = this.#edges
-    const place = edge && this.#queries.prepare('SELECT first, positions FROM place WHERE number = ?').get(edge.number)
+    const place = edge && this.queries.prepare('SELECT first, positions FROM place WHERE number = ?').get(edge.number)
     this.#positions = place ? unpackPositions(Number(place[0]), place[1] as Uint8Array | null, edge?.count ?? 0) : []
   }
 }

@@ -97,12 +97,12 @@ async function reach(opened: readonly OpenedProjection[], position: bigint | und
 
 async function rebuild(): Promise<void> {
   const { generations } = config
-  let opened = generations.map(({ name, path }) => engineOf(name).open(path, 'fill', source))
+  let opened = generations.map(({ name, path }) => engineOf(name).open(path, 'fill'))
   await catchUp(opened, 'filling')
   progress('indexing')
   const filled = opened.map((each) => each.projection.applied())
   for (const each of opened) each.file.finish()
-  opened = generations.map(({ name, path }) => engineOf(name).open(path, 'live', source))
+  opened = generations.map(({ name, path }) => engineOf(name).open(path, 'live'))
   await catchUp(opened, 'catching-up')
   const seconds = (performance.now() - began) / 1000
   const position = () => earliest(opened.map((each) => each.projection))

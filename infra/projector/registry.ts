@@ -1,6 +1,4 @@
 // Every projection that a projector thread can run, by name. A new one is one entry here.
-
-import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { Projection } from '../../projections/runtime.ts'
 import { SQLITE_VIEWS, ViewSnapshot } from '../adapters/views/sqlite.ts'
 
@@ -16,7 +14,7 @@ export interface OpenedProjection {
 export interface ProjectionEngine {
   readonly version: number
   /** `live` throws `UnusableView` for a file that cannot serve; `fill` makes it anew. */
-  open(path: string, mode: 'live' | 'fill', source: Pick<EventSource, 'readPositions'>): OpenedProjection
+  open(path: string, mode: 'live' | 'fill'): OpenedProjection
   /** One moment of the file, held until closed. */
   snapshot(path: string): { readonly checkpoint: bigint | undefined; digest(): string; close(): void }
 }
@@ -26,7 +24,7 @@ const VIEWS = (['mailbox', 'directory', 'submissions', 'timeline', 'filter'] as 
     name,
     {
       version: SQLITE_VIEWS[name].version,
-      open: (path, mode, source) => SQLITE_VIEWS[name].open(path, mode, source),
+      open: (path, mode) => SQLITE_VIEWS[name].open(path, mode),
       snapshot: (path) => new ViewSnapshot(name, path),
     },
   ],

@@ -44,7 +44,7 @@ function open(name: string): Running {
   if (generation !== undefined) {
     const path = catalog.path(name, generation)
     try {
-      return started(name, generation, path, engineOf(name).open(path, 'live', source), false)
+      return started(name, generation, path, engineOf(name).open(path, 'live'), false)
     } catch (error) {
       if (!(error instanceof UnusableView) && !isDamage(error)) throw error
       // Views are derived: one that cannot serve is made again from the log.
@@ -52,7 +52,7 @@ function open(name: string): Running {
   }
   const next = catalog.next(name)
   const path = catalog.path(name, next)
-  return started(name, next, path, engineOf(name).open(path, 'fill', source), true)
+  return started(name, next, path, engineOf(name).open(path, 'fill'), true)
 }
 
 function started(name: string, generation: number, path: string, opened: OpenedProjection, filling: boolean): Running {
@@ -65,13 +65,7 @@ function finishFilled(): void {
     if (!view.filling || !view.caughtUp) continue
     view.file.finish()
     catalog.flip(view.name, view.generation)
-    const live = started(
-      view.name,
-      view.generation,
-      view.path,
-      engineOf(view.name).open(view.path, 'live', source),
-      false,
-    )
+    const live = started(view.name, view.generation, view.path, engineOf(view.name).open(view.path, 'live'), false)
     running[i] = { ...live, caughtUp: true, lastAt: view.lastAt }
     say({ type: 'opened', name: view.name, generation: view.generation, path: view.path })
   }
@@ -194,7 +188,7 @@ function switchTo(generations: readonly (readonly [string, number])[]): void {
   for (const [name, generation] of generations) {
     const i = running.findIndex((view) => view.name === name)
     const path = catalog.path(name, generation)
-    const opened = started(name, generation, path, engineOf(name).open(path, 'live', source), false)
+    const opened = started(name, generation, path, engineOf(name).open(path, 'live'), false)
     running[i]?.file.close()
     running[i] = { ...opened, caughtUp: true }
   }

@@ -229,9 +229,8 @@ export interface TimelineUnit {
 }
 export type TimelineStore = ViewStore<TimelineUnit>
 
-/** Where a message's content is, whether it lies in Junk, and what was last said of it. */
-export interface ArrivedMessage {
-  readonly position: number
+/** Whether a message lies in Junk, and what was last said of it. */
+export interface JudgedMessage {
   readonly junk: boolean
   readonly label: Label | undefined
 }
@@ -245,7 +244,6 @@ export interface Example {
   readonly label: Label
   /** Of the event that taught it. */
   readonly position: number
-  readonly features: Uint32Array
 }
 export interface QuarantineState {
   readonly accountId: AccountId
@@ -259,12 +257,10 @@ export interface QuarantineState {
 export interface FilterUnit {
   readonly folders: Table<FilterFolders>
   /** By `account/messageId`, as the examples are. */
-  readonly arrivals: Table<ArrivedMessage>
+  readonly judged: Table<JudgedMessage>
   readonly examples: Table<Example>
   /** By `account/intakeId`. */
   readonly quarantine: Table<QuarantineState>
-  /** Of the messages that this unit's events may teach, by `account/messageId`: loaded when the unit began. */
-  readonly features: ReadonlyMap<string, Uint32Array>
   erase(account: AccountId): void
 }
 export type FilterStore = ViewStore<FilterUnit>

@@ -1,6 +1,7 @@
 // What people teach by moving mail, from the SMTP session to the verdict on the next message, and the same after a rebuild.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { eraseAccount } from '../../commands/change-account.ts'
 import { changeMailbox } from '../../commands/change-mailbox.ts'
 import { contextOf } from '../../commands/context.ts'
 import { folderIdFor } from '../../commands/open-account.ts'
@@ -41,7 +42,7 @@ describe('training', () => {
       ids.ham.push(await server.deliver(alice, ham, { wait: false }))
     }
     await server.settle()
-    const engine = new BuiltinFilter(filter)
+    const engine = new BuiltinFilter(filter, everpost.features)
     const judge = async (text: string) => {
       const raw = Buffer.from(
         `From: x@elsewhere.test\r\nTo: alice@example.test\r\nMessage-ID: <a@b.test>\r\nDate: Sun, 01 Mar 2026 09:30:05 +0000\r\nSubject: ${text}\r\n\r\n${text}\r\n`,
@@ -83,6 +84,15 @@ describe('training', () => {
       (await filter.examples({ account: alice.id, first: 100 })).filter(({ label }) => label === 'spam').length,
       12,
     )
+
+    const erased = await eraseAccount(everpost.services, contextOf('system', 'cli'), alice.id)
+    assert.ok(erased.ok)
+    everpost.services.forgetKey(alice.id)
+    await server.settle()
+    assert.deepEqual(await filter.examples({ first: 100 }), [], 'nothing that she taught is left')
+    assert.equal(await filter.trainingVersion(), 'null:0')
+    assert.deepEqual(await judge(SPAM[0] as string), { all: 0, own: 0 }, 'nor is the model')
+    assert.equal((await everpost.projectors.rebuild('filter')).projections[0]?.same, true)
   })
 
   it('keeps no words: an example is numbers, and an arrival names its signals only hashed', async (t) => {

@@ -4,14 +4,15 @@ import { assess, encodeSignals, opinionOf } from '../../../domain/filter/assess.
 import type { FilterOpinion } from '../../../domain/filter/verdict.ts'
 import type { AccountId } from '../../../domain/log.ts'
 import type { FilterQueries } from '../../../projections/queries.ts'
+import type { FeatureReader } from './feature-reader.ts'
 import { Models } from './models.ts'
 
 export class BuiltinFilter implements MailFilter {
   readonly name = 'builtin'
   readonly #models: Models
 
-  constructor(queries: FilterQueries) {
-    this.#models = new Models(queries)
+  constructor(queries: FilterQueries, features: FeatureReader) {
+    this.#models = new Models(queries, features)
   }
 
   async check({ facts, mail, recipients }: MailToCheck): Promise<Judgement> {

@@ -1,13 +1,16 @@
-// The models in memory: made from the examples that the filter view keeps, and made again when those have changed.
+// The models in memory: made from what the filter view says was taught, and made again when that has changed.
 import { setImmediate } from 'node:timers/promises'
 import { ACCOUNT_BUCKETS, INSTALLATION_BUCKETS, Model } from '../../../domain/filter/model.ts'
 import type { AccountId } from '../../../domain/log.ts'
-import type { FilterQueries } from '../../../projections/queries.ts'
+import type { ExampleRow, FilterQueries } from '../../../projections/queries.ts'
+import type { FeatureReader } from './feature-reader.ts'
 
 /** Examples that the model of the installation is made of: the newest. */
 const MAX_EXAMPLES = 20_000
-/** Read and learned before others get their turn. */
-const CHUNK = 100
+/** Rows of the view asked for at once. */
+const PAGE = 1000
+/** Messages read and learned before others get their turn. */
+const CHUNK = 25
 /** Up to here a change is waited for; a larger model changes behind the next message. */
 const WAIT_BELOW = 2000
 /** Models of accounts kept, of a megabyte at most each. */
@@ -20,24 +23,27 @@ interface Held {
 
 export class Models {
   readonly #queries: FilterQueries
+  readonly #features: FeatureReader
   #installation: Held | undefined
   #making: Promise<void> | undefined
   /** In the order of use. */
   readonly #accounts = new Map<AccountId, Held>()
 
-  constructor(queries: FilterQueries) {
+  constructor(queries: FilterQueries, features: FeatureReader) {
     this.#queries = queries
+    this.#features = features
   }
 
-  /** Undefined while nobody has taught anything. */
+  /** Undefined while nobody has taught anything, and while a large model is made for the first time. */
   async installation(): Promise<Model | undefined> {
     const version = await this.#queries.trainingVersion()
     if (this.#installation?.version !== version) {
       this.#making ??= this.#make(version).finally(() => {
         this.#making = undefined
       })
-      const held = this.#installation
-      if (held === undefined || held.model.spam + held.model.ham < WAIT_BELOW) await this.#making
+      const examples = Number(version.slice(version.indexOf(':') + 1))
+      if (examples < WAIT_BELOW) await this.#making
+      else this.#making.catch(() => undefined)
     }
     const model = this.#installation?.model
     return model !== undefined && model.spam + model.ham > 0 ? model : undefined
@@ -63,16 +69,27 @@ export class Models {
   }
 
   async #learn(buckets: number, account: AccountId | undefined): Promise<Model> {
+    const examples = await this.#examples(account)
     const model = new Model(buckets)
-    let before: number | undefined
-    for (let seen = 0; seen < MAX_EXAMPLES; ) {
-      const examples = await this.#queries.examples({ account, first: CHUNK, before })
-      for (const { features, label } of examples) model.learn(features, label)
-      seen += examples.length
-      before = examples.at(-1)?.position
-      if (examples.length < CHUNK) break
+    for (let from = 0; from < examples.length; from += CHUNK) {
+      const chunk = examples.slice(from, from + CHUNK)
+      const features = await this.#features.read(chunk)
+      for (const [i, example] of chunk.entries()) {
+        const known = features[i]
+        if (known !== undefined) model.learn(known, example.label)
+      }
       await setImmediate()
     }
     return model
+  }
+
+  async #examples(account: AccountId | undefined): Promise<readonly ExampleRow[]> {
+    const examples: ExampleRow[] = []
+    while (examples.length < MAX_EXAMPLES) {
+      const page = await this.#queries.examples({ account, first: PAGE, before: examples.at(-1)?.position })
+      examples.push(...page)
+      if (page.length < PAGE) break
+    }
+    return examples
   }
 }

@@ -13,7 +13,7 @@ import type {
 import type { DirectoryQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
 import { directoryRow, lookUpAddress } from './rows.ts'
-import { Queries, ViewFile, type ViewSchema } from './sqlite-file.ts'
+import { type Queries, SqliteStore, type ViewSchema } from './sqlite-file.ts'
 
 export const directorySchema: ViewSchema = {
   name: directoryProjector.name,
@@ -33,36 +33,23 @@ function readAccount(body: unknown): DirectoryState {
   return account
 }
 
-export class SqliteDirectory implements DirectoryStore {
-  readonly file: ViewFile
-  readonly #queries: Queries
-
+export class SqliteDirectory extends SqliteStore implements DirectoryStore {
   constructor(path: string, mode: 'live' | 'fill') {
-    this.file = new ViewFile(path, directorySchema, mode)
-    this.#queries = new Queries(this.file.db)
-  }
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
-  close(): void {
-    this.file.close()
+    super(path, directorySchema, mode)
   }
   digest(): string {
-    return directoryDigest(this.#queries)
+    return directoryDigest(this.queries)
   }
 
   begin(): DirectoryUnit {
-    const account = this.#queries.prepare('SELECT body FROM account WHERE id = ?')
-    const domain = this.#queries.prepare('SELECT name FROM domain WHERE name = ?')
+    const account = this.queries.prepare('SELECT body FROM account WHERE id = ?')
+    const domain = this.queries.prepare('SELECT name FROM domain WHERE name = ?')
     return {
       accounts: new Table((id) => {
         const row = account.get(id)
         return row === undefined ? undefined : readAccount(row[0])
       }),
-      addresses: new Table((address) => findAddress(this.#queries, address)),
+      addresses: new Table((address) => findAddress(this.queries, address)),
       domains: new Table((name) => (domain.get(name) === undefined ? undefined : { name })),
     }
   }

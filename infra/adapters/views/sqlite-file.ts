@@ -131,6 +131,26 @@ export class ViewFile {
   }
 }
 
+/** What every view in SQLite has in common: one file, its checkpoint and its parked events. */
+export abstract class SqliteStore {
+  readonly file: ViewFile
+  protected readonly queries: Queries
+
+  constructor(path: string, schema: ViewSchema, mode: 'live' | 'fill') {
+    this.file = new ViewFile(path, schema, mode)
+    this.queries = new Queries(this.file.db)
+  }
+  checkpoint(): Position | undefined {
+    return this.file.checkpoint
+  }
+  parked(): { newest: readonly ParkedEvent[]; count: number } {
+    return this.file.parked()
+  }
+  close(): void {
+    this.file.close()
+  }
+}
+
 function checkFile(path: string, schema: ViewSchema): void {
   if (!existsSync(path)) throw new UnusableView('missing', `${path} is not there`)
   let db: DatabaseSync | undefined

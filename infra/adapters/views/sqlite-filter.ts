@@ -1,32 +1,30 @@
-// The filter view in SQLite: held mail, where each message's content is, and the examples that people gave.
-import { decodeSignals } from '../../../domain/filter/assess.ts'
+// The filter view in SQLite: held mail, and the examples that people gave.
 import type { Label } from '../../../domain/filter/model.ts'
-import { type AccountId, accountOfStream, isRedacted, type Position } from '../../../domain/log.ts'
+import type { AccountId, Position } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
-import { featuresOfArrival, filterProjector, MAX_EXAMPLES, taughtBy } from '../../../projections/filter.ts'
-import { type EventSource, isUnreadable, type SourceEvent } from '../../../projections/ports/event-source.ts'
+import { filterProjector, MAX_EXAMPLES } from '../../../projections/filter.ts'
 import type {
-  ArrivedMessage,
   Example,
   FilterFolders,
   FilterStore,
   FilterUnit,
+  JudgedMessage,
   ParkedEvent,
   QuarantineState,
 } from '../../../projections/ports/view-store.ts'
 import type { FilterQueries, QuarantineRow } from '../../../projections/queries.ts'
-import { type RowChange, Table } from '../../../projections/unit-of-work.ts'
-import { type Cells, packId, Queries, unpackId, ViewFile, type ViewSchema } from './sqlite-file.ts'
+import { Table } from '../../../projections/unit-of-work.ts'
+import { type Cells, packId, type Queries, SqliteStore, unpackId, type ViewSchema } from './sqlite-file.ts'
 
 export const filterSchema: ViewSchema = {
   name: filterProjector.name,
   version: filterProjector.version,
   tables: `
     CREATE TABLE folders (account PRIMARY KEY, junk NOT NULL, trash NOT NULL) WITHOUT ROWID;
-    CREATE TABLE arrival (account, message, position INTEGER NOT NULL, junk INTEGER NOT NULL, label INTEGER NOT NULL,
+    CREATE TABLE judged (account, message, junk INTEGER NOT NULL, label INTEGER NOT NULL,
       PRIMARY KEY (account, message)) WITHOUT ROWID;
-    CREATE TABLE example (account, message, position INTEGER NOT NULL, label INTEGER NOT NULL, features BLOB NOT NULL,
-      PRIMARY KEY (account, message));
+    CREATE TABLE example (account, message, position INTEGER NOT NULL, label INTEGER NOT NULL,
+      PRIMARY KEY (account, message)) WITHOUT ROWID;
     CREATE INDEX example_account ON example (account, position);
     CREATE INDEX example_position ON example (position);
     CREATE TABLE quarantine (account, intake, position INTEGER NOT NULL, held INTEGER NOT NULL, body TEXT NOT NULL,
@@ -39,41 +37,23 @@ export const filterSchema: ViewSchema = {
 const LABELS = [undefined, 'spam', 'ham'] as const
 const numberOf = (label: Label | undefined): number => LABELS.indexOf(label)
 
-/** Messages read from the log at once. */
-const LOAD_CHUNK = 50
-
 const both = (key: string): [Uint8Array | string, Uint8Array | string] => {
   const at = key.indexOf('/')
   return [packId(key.slice(0, at)), packId(key.slice(at + 1))]
 }
 
-export class SqliteFilter implements FilterStore {
-  readonly file: ViewFile
-  readonly #queries: Queries
-  readonly #source: Pick<EventSource, 'readPositions'>
-
-  constructor(path: string, mode: 'live' | 'fill', source: Pick<EventSource, 'readPositions'>) {
-    this.file = new ViewFile(path, filterSchema, mode)
-    this.#queries = new Queries(this.file.db)
-    this.#source = source
-  }
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
-  close(): void {
-    this.file.close()
+export class SqliteFilter extends SqliteStore implements FilterStore {
+  constructor(path: string, mode: 'live' | 'fill') {
+    super(path, filterSchema, mode)
   }
   digest(): string {
-    return filterDigest(this.#queries)
+    return filterDigest(this.queries)
   }
 
-  async begin(events: readonly SourceEvent[]): Promise<FilterUnit & { readonly erased: Set<AccountId> }> {
-    const arrival = this.#queries.prepare('SELECT position, junk, label FROM arrival WHERE account = ? AND message = ?')
-    const folders = this.#queries.prepare('SELECT junk, trash FROM folders WHERE account = ?')
-    const quarantine = this.#queries.prepare('SELECT body FROM quarantine WHERE account = ? AND intake = ?')
+  begin(): FilterUnit & { readonly erased: Set<AccountId> } {
+    const judged = this.queries.prepare('SELECT junk, label FROM judged WHERE account = ? AND message = ?')
+    const folders = this.queries.prepare('SELECT junk, trash FROM folders WHERE account = ?')
+    const quarantine = this.queries.prepare('SELECT body FROM quarantine WHERE account = ? AND intake = ?')
     const erased = new Set<AccountId>()
     const unit = {
       erased,
@@ -81,20 +61,19 @@ export class SqliteFilter implements FilterStore {
         const row = erased.has(account) ? undefined : folders.get(packId(account))
         return row && { account, junk: unpackId(row[0]), trash: unpackId(row[1]) }
       }),
-      arrivals: new Table<ArrivedMessage>((key) => {
-        const row = erased.has(accountOf(key)) ? undefined : arrival.get(...both(key))
-        return row && { position: Number(row[0]), junk: row[1] === 1, label: LABELS[Number(row[2])] }
+      judged: new Table<JudgedMessage>((key) => {
+        const row = erased.has(accountOf(key)) ? undefined : judged.get(...both(key))
+        return row && { junk: row[0] === 1, label: LABELS[Number(row[1])] }
       }),
-      // Never read, only written: whether one is there is known by the label of its arrival.
+      // Never read, only written, so that the oldest may go at any time.
       examples: new Table<Example>(() => undefined),
       quarantine: new Table<QuarantineState>((key) => {
         const row = erased.has(accountOf(key)) ? undefined : quarantine.get(...both(key))
         return row && (JSON.parse(String(row[0])) as QuarantineState)
       }),
-      features: await this.#load(events),
       erase(account: AccountId) {
         erased.add(account)
-        for (const table of [unit.arrivals, unit.examples, unit.quarantine] as Table<object>[])
+        for (const table of [unit.judged, unit.examples, unit.quarantine] as Table<object>[])
           for (const [key] of [...table.entries()]) if (accountOf(key) === account) table.delete(key)
         unit.folders.delete(account)
       },
@@ -102,78 +81,29 @@ export class SqliteFilter implements FilterStore {
     return unit
   }
 
-  /** The features of every message that the events may teach: its arrival is in this batch or in the log behind it. */
-  async #load(events: readonly SourceEvent[]): Promise<ReadonlyMap<string, Uint32Array>> {
-    const wanted = new Set<string>()
-    const found = new Map<string, bigint>()
-    for (const event of events) {
-      const account = accountOfStream(event.stream)
-      if (account === undefined || isRedacted(event) || isUnreadable(event)) continue
-      for (const id of taughtBy(event)) wanted.add(`${account}/${id}`)
-      if (event.type === 'MessageReceived' || event.type === 'MessageAppended')
-        found.set(`${account}/${event.data.messageId}`, event.position)
-      else if (event.type === 'MessageCopied') {
-        const source = found.get(`${account}/${event.data.messageId}`)
-        if (source !== undefined) found.set(`${account}/${event.data.copyId}`, source)
-      }
-    }
-    const features = new Map<string, Uint32Array>()
-    if (wanted.size === 0) return features
-    const stored = this.#queries.prepare('SELECT position FROM arrival WHERE account = ? AND message = ?')
-    const positions = new Map<string, bigint>()
-    for (const key of wanted) {
-      const row = stored.get(...both(key))
-      const position = row === undefined ? found.get(key) : BigInt(Number(row[0]))
-      if (position !== undefined) positions.set(key, position)
-    }
-    const keys = [...positions.keys()]
-    for (let from = 0; from < keys.length; from += LOAD_CHUNK) {
-      const chunk = keys.slice(from, from + LOAD_CHUNK)
-      const asked = [...new Set(chunk.map((key) => positions.get(key) as bigint))]
-      const arrivals = new Map<bigint, Uint32Array>()
-      for (const event of await this.#source.readPositions(asked, { text: true })) {
-        if (isRedacted(event) || isUnreadable(event)) continue
-        if (event.type === 'MessageReceived' || event.type === 'MessageAppended')
-          arrivals.set(event.position, featuresOfArrival(event.data.content))
-      }
-      for (const key of chunk) {
-        const own = arrivals.get(positions.get(key) as bigint)
-        if (own !== undefined) features.set(key, own)
-      }
-    }
-    return features
-  }
-
   commit(unit: FilterUnit & { readonly erased: Set<AccountId> }, checkpoint: Position, parked: readonly ParkedEvent[]) {
     this.file.commit(() => this.#write(unit), checkpoint, parked)
   }
 
-  #write({ folders, arrivals, examples, quarantine, erased }: FilterUnit & { readonly erased: Set<AccountId> }): void {
+  #write({ folders, judged, examples, quarantine, erased }: FilterUnit & { readonly erased: Set<AccountId> }): void {
     const run = (sql: string, ...values: Parameters<ReturnType<Queries['prepare']>['get']>) =>
-      this.#queries.prepare(sql).get(...values)
+      this.queries.prepare(sql).get(...values)
     for (const account of erased) {
-      for (const table of ['folders', 'arrival', 'example', 'quarantine'])
+      for (const table of ['folders', 'judged', 'example', 'quarantine'])
         run(`DELETE FROM ${table} WHERE account = ?`, packId(account))
     }
     for (const { key, row } of folders.changes()) {
       if (row) run('INSERT OR REPLACE INTO folders VALUES (?, ?, ?)', packId(key), packId(row.junk), packId(row.trash))
     }
-    const insert = 'INSERT OR REPLACE INTO arrival VALUES (?, ?, ?, ?, ?)'
-    for (const { key, row } of arrivals.changes()) {
-      if (row) run(insert, ...both(key), row.position, row.junk ? 1 : 0, numberOf(row.label))
+    for (const { key, row } of judged.changes()) {
+      if (row)
+        run('INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)', ...both(key), row.junk ? 1 : 0, numberOf(row.label))
     }
     const taught = new Set<AccountId>()
-    for (const { key, row } of examples.changes() as Iterable<RowChange<Example>>) {
+    for (const { key, row } of examples.changes()) {
       if (row === undefined) continue
       taught.add(row.account)
-      const bytes = new Uint8Array(row.features.buffer, row.features.byteOffset, row.features.byteLength)
-      run(
-        'INSERT OR REPLACE INTO example VALUES (?, ?, ?, ?, ?)',
-        ...both(key),
-        row.position,
-        numberOf(row.label),
-        bytes,
-      )
+      run('INSERT OR REPLACE INTO example VALUES (?, ?, ?, ?)', ...both(key), row.position, numberOf(row.label))
     }
     for (const account of taught)
       run(
@@ -250,26 +180,20 @@ export class SqliteFilterQueries implements FilterQueries {
     first: number
     before?: number | undefined
   }) {
+    const select = 'SELECT account, message, position, label FROM example WHERE'
     const rows =
       account === undefined
-        ? this.#queries
-            .prepare('SELECT position, label, features FROM example WHERE position < ? ORDER BY position DESC LIMIT ?')
-            .all(before, first)
+        ? this.#queries.prepare(`${select} position < ? ORDER BY position DESC LIMIT ?`).all(before, first)
         : this.#queries
-            .prepare(
-              'SELECT position, label, features FROM example WHERE account = ? AND position < ? ORDER BY position DESC LIMIT ?',
-            )
+            .prepare(`${select} account = ? AND position < ? ORDER BY position DESC LIMIT ?`)
             .all(packId(account), before, first)
-    return rows.map(([position, label, features]) => ({
+    return rows.map(([accountId, message, position, label]) => ({
+      accountId: unpackId(accountId),
+      messageId: unpackId(message),
       position: Number(position),
       label: LABELS[Number(label)] as Label,
-      features: featuresIn(features as Uint8Array),
     }))
   }
-}
-
-function featuresIn(bytes: Uint8Array): Uint32Array {
-  return decodeSignals(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64'))
 }
 
 export function filterDigest(queries: Queries): string {
@@ -282,22 +206,17 @@ export function filterDigest(queries: Queries): string {
     .sort((a, b) => ascending(String(a[0]), String(b[0]))))
     digest.filterFolders({ account: String(row[0]), junk: String(row[1]), trash: String(row[2]) })
   // In the order of the primary key, which packed ids keep for one engine.
-  for (const [account, message, position, junk, label] of queries
-    .prepare('SELECT account, message, position, junk, label FROM arrival ORDER BY account, message')
+  for (const [account, message, junk, label] of queries
+    .prepare('SELECT account, message, junk, label FROM judged ORDER BY account, message')
     .iterate())
-    digest.arrived(unpackId(account), unpackId(message), {
-      position: Number(position),
-      junk: junk === 1,
-      label: LABELS[Number(label)],
-    })
-  for (const [account, message, position, label, features] of queries
-    .prepare('SELECT account, message, position, label, features FROM example ORDER BY position, account, message')
+    digest.judged(unpackId(account), unpackId(message), { junk: junk === 1, label: LABELS[Number(label)] })
+  for (const [account, message, position, label] of queries
+    .prepare('SELECT account, message, position, label FROM example ORDER BY position, account, message')
     .iterate())
     digest.example(unpackId(message), {
       account: unpackId(account),
       position: Number(position),
       label: LABELS[Number(label)] as Label,
-      features: featuresIn(features as Uint8Array),
     })
   for (const row of queries.prepare('SELECT body FROM quarantine ORDER BY account, intake').iterate())
     digest.quarantined(JSON.parse(String(row[0])) as QuarantineState)

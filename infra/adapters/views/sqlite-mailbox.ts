@@ -18,7 +18,16 @@ import {
   type ParkedEvent,
   STORED,
 } from '../../../projections/ports/view-store.ts'
-import { type Cells, packId, Queries, Query, unpackId, ViewFile, type ViewSchema } from './sqlite-file.ts'
+import {
+  type Cells,
+  packId,
+  type Queries,
+  Query,
+  SqliteStore,
+  unpackId,
+  type ViewFile,
+  type ViewSchema,
+} from './sqlite-file.ts'
 
 export const mailboxSchema: ViewSchema = {
   name: mailboxProjector.name,
@@ -63,9 +72,7 @@ const KEPT_MAILBOXES = 4096
 const KEPT_FOLDERS = 50_000
 const RECENT_MESSAGES = 20_000
 
-export class SqliteMailbox implements MailboxStore {
-  readonly file: ViewFile
-  readonly #queries: Queries
+export class SqliteMailbox extends SqliteStore implements MailboxStore {
   readonly #numbers = new Map<AccountId, number>()
   /** As the file holds them. Loading takes one out and a commit puts it back, so a dropped unit leaves none changed. */
   readonly #kept = new Map<AccountId, MailboxState>()
@@ -79,9 +86,8 @@ export class SqliteMailbox implements MailboxStore {
   readonly #thread: Query
 
   constructor(path: string, mode: 'live' | 'fill') {
-    this.file = new ViewFile(path, mailboxSchema, mode)
+    super(path, mailboxSchema, mode)
     const { db } = this.file
-    this.#queries = new Queries(db)
     this.#mailbox = new Query(db, MAILBOX)
     this.#message = new Query(db, `SELECT ${STATE} FROM message WHERE mailbox = ? AND id = ?`)
     this.#summary = new Query(db, `SELECT ${SUMMARY} FROM message WHERE position = ?`)
@@ -101,7 +107,7 @@ export class SqliteMailbox implements MailboxStore {
       const row = this.#mailbox.get(packId(account))
       if (row === undefined) return undefined
       this.#numbers.set(account, Number(row[0]))
-      return loadMailbox(this.#queries, row)
+      return loadMailbox(this.queries, row)
     },
     message: (account, id) => {
       const number = this.#number(account)
@@ -134,20 +140,11 @@ export class SqliteMailbox implements MailboxStore {
     return number
   }
 
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
   begin(): MailboxUnit {
     return new MailboxUnit(this.#rows)
   }
-  close(): void {
-    this.file.close()
-  }
   digest(): string {
-    return mailboxDigest(this.#queries)
+    return mailboxDigest(this.queries)
   }
 
   commit(unit: MailboxUnit, checkpoint: Position, parked: readonly ParkedEvent[]): void {

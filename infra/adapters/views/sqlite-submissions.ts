@@ -11,7 +11,7 @@ import type { SubmissionQueries } from '../../../projections/queries.ts'
 import { submissionsProjector } from '../../../projections/submissions.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
 import { submissionRow } from './rows.ts'
-import { Queries, ViewFile, type ViewSchema } from './sqlite-file.ts'
+import { type Queries, SqliteStore, type ViewSchema } from './sqlite-file.ts'
 
 export const submissionsSchema: ViewSchema = {
   name: submissionsProjector.name,
@@ -30,29 +30,16 @@ export const submissionsSchema: ViewSchema = {
 
 const read = (body: unknown): SubmissionState => JSON.parse(String(body)) as SubmissionState
 
-export class SqliteSubmissions implements SubmissionsStore {
-  readonly file: ViewFile
-  readonly #queries: Queries
-
+export class SqliteSubmissions extends SqliteStore implements SubmissionsStore {
   constructor(path: string, mode: 'live' | 'fill') {
-    this.file = new ViewFile(path, submissionsSchema, mode)
-    this.#queries = new Queries(this.file.db)
-  }
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
-  close(): void {
-    this.file.close()
+    super(path, submissionsSchema, mode)
   }
   digest(): string {
-    return submissionsDigest(this.#queries)
+    return submissionsDigest(this.queries)
   }
 
   begin(): SubmissionsUnit {
-    const one = this.#queries.prepare('SELECT body FROM submission WHERE id = ?')
+    const one = this.queries.prepare('SELECT body FROM submission WHERE id = ?')
     const submissions = new Table<SubmissionState>((id) => {
       const row = one.get(id)
       return row === undefined ? undefined : read(row[0])
@@ -61,7 +48,7 @@ export class SqliteSubmissions implements SubmissionsStore {
       submissions,
       idsOf: (account) => {
         const ids = new Set<string>()
-        for (const row of this.#queries.prepare('SELECT id FROM submission WHERE account = ?').all(account))
+        for (const row of this.queries.prepare('SELECT id FROM submission WHERE account = ?').all(account))
           ids.add(String(row[0]))
         for (const row of submissions.rows()) if (row.accountId === account) ids.add(row.id)
         return [...ids]

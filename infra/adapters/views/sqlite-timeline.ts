@@ -5,7 +5,7 @@ import type { ParkedEvent, SentMessage, TimelineStore, TimelineUnit } from '../.
 import type { TimelineQueries } from '../../../projections/queries.ts'
 import { timelineProjector } from '../../../projections/timeline.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
-import { packId, Queries, unpackId, ViewFile, type ViewSchema } from './sqlite-file.ts'
+import { packId, type Queries, SqliteStore, unpackId, type ViewFile, type ViewSchema } from './sqlite-file.ts'
 
 export const timelineSchema: ViewSchema = {
   name: timelineProjector.name,
@@ -25,9 +25,7 @@ export const timelineSchema: ViewSchema = {
 const FULL = 384
 const RECENT_MESSAGES = 20_000
 
-export class SqliteTimeline implements TimelineStore {
-  readonly file: ViewFile
-  readonly #queries: Queries
+export class SqliteTimeline extends SqliteStore implements TimelineStore {
   readonly #numbers = new Map<AccountId, number>()
   /** Last runs of messages touched lately, as the file holds them. */
   readonly #tails = new Map<string, Run>()
@@ -35,26 +33,16 @@ export class SqliteTimeline implements TimelineStore {
   readonly #write: ReturnType<typeof prepareWrites>
 
   constructor(path: string, mode: 'live' | 'fill') {
-    this.file = new ViewFile(path, timelineSchema, mode)
-    this.#queries = new Queries(this.file.db)
-    this.#nextNumber = 1 + Number(this.#queries.prepare('SELECT max(number) FROM account').get()?.[0] ?? 0)
+    super(path, timelineSchema, mode)
+    this.#nextNumber = 1 + Number(this.queries.prepare('SELECT max(number) FROM account').get()?.[0] ?? 0)
     this.#write = prepareWrites(this.file)
   }
-  checkpoint(): Position | undefined {
-    return this.file.checkpoint
-  }
-  parked(): { newest: readonly ParkedEvent[]; count: number } {
-    return this.file.parked()
-  }
-  close(): void {
-    this.file.close()
-  }
   digest(): string {
-    return timelineDigest(this.#queries)
+    return timelineDigest(this.queries)
   }
 
   begin(): TimelineUnit {
-    const read = this.#queries.prepare(
+    const read = this.queries.prepare(
       'SELECT account.id, message FROM sent JOIN account ON number = account WHERE sent.id = ?',
     )
     const erased = new Set<AccountId>()
@@ -86,10 +74,10 @@ export class SqliteTimeline implements TimelineStore {
     for (const { key, row } of unit.sent.changes()) {
       if (row !== undefined) write.sent.run(packId(key), this.#number(row.accountId), packId(row.messageId))
     }
-    const lastOfAccount = this.#queries.prepare(
+    const lastOfAccount = this.queries.prepare(
       'SELECT first, rest FROM account_history WHERE account = ? ORDER BY first DESC LIMIT 1',
     )
-    const lastOfMessage = this.#queries.prepare(
+    const lastOfMessage = this.queries.prepare(
       'SELECT first, rest FROM message_history WHERE account = ? AND id = ? ORDER BY first DESC LIMIT 1',
     )
     for (const [account, positions] of unit.ofAccount) {
@@ -121,7 +109,7 @@ export class SqliteTimeline implements TimelineStore {
     let number = this.#numbers.get(account)
     if (number === undefined) {
       const packed = packId(account)
-      const row = this.#queries.prepare('SELECT number FROM account WHERE id = ?').get(packed)
+      const row = this.queries.prepare('SELECT number FROM account WHERE id = ?').get(packed)
       number = row === undefined ? this.#nextNumber++ : Number(row[0])
       if (row === undefined) this.file.db.prepare('INSERT INTO account VALUES (?, ?)').run(number, packed)
       this.#numbers.set(account, number)
@@ -130,7 +118,7 @@ export class SqliteTimeline implements TimelineStore {
   }
 
   #erase(account: AccountId): void {
-    const row = this.#queries.prepare('SELECT number FROM account WHERE id = ?').get(packId(account))
+    const row = this.queries.prepare('SELECT number FROM account WHERE id = ?').get(packId(account))
     this.#numbers.delete(account)
     this.#tails.clear()
     if (row === undefined) return

@@ -3,7 +3,6 @@ import type { DatabaseSync } from 'node:sqlite'
 import { directoryProjector } from '../../../projections/directory.ts'
 import { filterProjector } from '../../../projections/filter.ts'
 import { mailboxProjector } from '../../../projections/mailbox/projector.ts'
-import type { EventSource } from '../../../projections/ports/event-source.ts'
 import type { ViewQueries } from '../../../projections/queries.ts'
 import { type Projection, project } from '../../../projections/runtime.ts'
 import { submissionsProjector } from '../../../projections/submissions.ts'
@@ -26,8 +25,7 @@ export interface OpenedView {
 
 export interface SqliteView {
   readonly version: number
-  /** `source` is asked for the content of older events, by views that need it. */
-  open(path: string, mode: 'live' | 'fill', source: Pick<EventSource, 'readPositions'>): OpenedView
+  open(path: string, mode: 'live' | 'fill'): OpenedView
   digest(queries: Queries): string
 }
 
@@ -66,8 +64,8 @@ export const SQLITE_VIEWS: { readonly [Name in SqliteViewName]: SqliteView } = {
   },
   filter: {
     version: filterProjector.version,
-    open(path, mode, source) {
-      const store = new SqliteFilter(path, mode, source)
+    open(path, mode) {
+      const store = new SqliteFilter(path, mode)
       return { projection: project(filterProjector, store), file: store.file }
     },
     digest: filterDigest,
