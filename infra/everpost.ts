@@ -4,5 +4,8 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 
-enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'everpost'))
+const cache = join(import.meta.dirname, '..', 'node_modules', '.cache', 'everpost')
+enableCompileCache(cache)
+// A call of this process alone; threads look at the variable.
+process.env['NODE_COMPILE_CACHE'] ??= cache
 await import('./main.ts')
