@@ -113,19 +113,16 @@ export async function untilDelivered(data: string, count: number): Promise<void>
   const db = new DatabaseSync(join(data, 'log', 'log.sqlite'), { readOnly: true })
   try {
     const counted = db.prepare(
-      "SELECT count(*) AS n FROM event WHERE position > ? AND type = (SELECT id FROM type WHERE name = 'RecipientDelivered')",
+      "SELECT count(*) AS n FROM event WHERE position > ? AND position <= ? AND type = (SELECT id FROM type WHERE name = 'RecipientDelivered')",
     )
     const newest = db.prepare('SELECT coalesce(max(position), 0) AS position FROM event')
     let found = 0
     let seen = -1
     while (found < count) {
       const head = Number(newest.get()?.['position'])
-      found += Number(counted.get(seen)?.['n'])
+      found += Number(counted.get(seen, head)?.['n'])
       seen = head
       if (found < count) await pause(50)
-      else break
-      // What came between the two questions is counted twice unless the second is asked again from where the first ended.
-      found = Number(counted.get(-1)?.['n'])
     }
   } finally {
     db.close()

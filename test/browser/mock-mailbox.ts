@@ -90,7 +90,7 @@ export class MockMailbox {
   undoSeconds = 0
   handedOver = false
   /** What was sent by its submission. */
-  readonly submissions = new Map<string, Record<string, unknown>>()
+  readonly submissions = new Map<string, { readonly sent: Record<string, unknown>; readonly messageId: string }>()
   readonly quarantine: MockHeld[] = []
   readonly uploads = new Map<string, { filename: string; type: string; body: Buffer }>()
   readonly #listeners = new Set<() => void>()

@@ -367,7 +367,7 @@ function resolvers(mailbox: MockMailbox, check: (field: string) => void) {
       const sent = input as unknown as Record<string, unknown>
       mailbox.sent.push(sent)
       const submissionId = randomUUID()
-      mailbox.submissions.set(submissionId, sent)
+      mailbox.submissions.set(submissionId, { sent, messageId: message.id })
       if (input.draftId) mailbox.expunge(input.draftId)
       if (input.inReplyTo) mailbox.setFlags([input.inReplyTo], ['\\answered'], [])
       const sendAt = new Date(Date.now() + mailbox.undoSeconds * 1000).toISOString()
@@ -375,10 +375,12 @@ function resolvers(mailbox: MockMailbox, check: (field: string) => void) {
     },
     cancelSend({ submissionId }: { submissionId: string }) {
       check('cancelSend')
-      const sent = mailbox.submissions.get(submissionId)
-      if (!sent || mailbox.handedOver) return { submissionId, cancelled: false, reason: 'Too late' }
-      mailbox.sent.splice(mailbox.sent.indexOf(sent), 1)
+      const held = mailbox.submissions.get(submissionId)
+      if (!held || mailbox.handedOver) return { submissionId, cancelled: false, reason: 'Too late' }
+      mailbox.sent.splice(mailbox.sent.indexOf(held.sent), 1)
       mailbox.submissions.delete(submissionId)
+      mailbox.move([held.messageId], 'drafts')
+      mailbox.setFlags([held.messageId], ['\\draft'], [])
       return { submissionId, cancelled: true, reason: null }
     },
     quarantine: () =>

@@ -54,11 +54,7 @@ export async function takeBack(held: HeldSend, { queue, mailbox }: Desk): Promis
     toast(t('commandFailed', { reason: error instanceof Error ? error.message : String(error) }), { tone: 'bad' })
     return
   }
-  // The copy in Sent becomes the draft: nothing is lost should this tab go away now.
-  const ids = [held.messageId]
-  const drafts = mailbox.folderByRole('DRAFTS')
-  queue.run({ kind: 'flags', ids, add: ['\\draft'], remove: [] })
-  if (drafts) queue.run({ kind: 'move', ids, folderId: drafts.id })
+  // The copy in Sent has become the draft on the server, in the commit that cancelled: nothing is lost should this tab go away now.
   if (held.marked && held.draft.inReplyTo)
     queue.run({ kind: 'flags', ids: [held.draft.inReplyTo], add: [], remove: [ANSWERED] })
   const draft = newDraft({ ...held.draft, serverId: held.messageId, commandId: crypto.randomUUID() })
