@@ -34,6 +34,7 @@ export async function startMailAccess(
     source: everpost.journal,
     blobs: everpost.blobs,
     directory: projectors.directory,
+    nameHash: (text) => everpost.keyring.nameHash(text),
     snapshots: projectors.mailbox,
     mailbox: projectors.mailbox,
     indexes: new FolderIndexes({ source: everpost.journal, mailbox: projectors.mailbox }),

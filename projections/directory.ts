@@ -7,7 +7,7 @@ import type { DirectoryState, DirectoryUnit, Projector } from './ports/view-stor
 
 export const directoryProjector: Projector<DirectoryUnit> = {
   name: 'directory',
-  version: 3,
+  version: 4,
   prefixes: ['account-', 'domain-'],
   types: new Set<string>([...ACCOUNT_EVENT_TYPES, 'DomainAdded']),
   apply,
@@ -41,6 +41,7 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       holds: [],
       erased: false,
       appPasswords: [],
+      scram: null,
       addresses: [],
       slowed: null,
       filterRules: [],
@@ -58,12 +59,13 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       break
     case 'PasswordChanged':
       account.passwordHash = event.data.hash
+      account.scram = event.data.scram ?? null
       account.passwordRevision = Number(event.revision)
       break
     case 'AppPasswordAdded': {
-      const { appPasswordId, label, hash } = event.data
+      const { appPasswordId, label, hash, scram = null } = event.data
       if (!account.appPasswords.some((each) => each.id === appPasswordId))
-        account.appPasswords.push({ id: appPasswordId, label, hash })
+        account.appPasswords.push({ id: appPasswordId, label, hash, scram })
       break
     }
     case 'AppPasswordRevoked': {
@@ -158,6 +160,7 @@ function erase(unit: DirectoryUnit, event: SourceEvent): void {
     holds: [],
     erased: true,
     appPasswords: [],
+    scram: null,
     addresses: [],
     slowed: null,
     filterRules: [],

@@ -1,5 +1,5 @@
 // What gateways may ask of the views. Every question names the account, and no answer ever holds another account's row.
-import type { AccountRole, AddressKind, SlowedReason } from '../domain/account/account.ts'
+import type { AccountRole, AddressKind, ScramVerifier, SlowedReason } from '../domain/account/account.ts'
 import type { Label } from '../domain/filter/model.ts'
 import type { QuarantineSection } from '../domain/intake/intake.ts'
 import type { AccountId, Position, Revision } from '../domain/log.ts'
@@ -295,7 +295,14 @@ export interface DirectoryRow {
   /** An erased account leaves its id and revision, and nothing else. */
   readonly erased: boolean
   readonly passwordRevision?: Revision
-  readonly appPasswords: readonly { readonly id: string; readonly label: string; readonly hash: string }[]
+  readonly appPasswords: readonly {
+    readonly id: string
+    readonly label: string
+    readonly hash: string
+    readonly scram: ScramVerifier | null
+  }[]
+  /** Of the password; null for one that was set before there were verifiers. */
+  readonly scram: ScramVerifier | null
   /** Every address that leads here, the primary first. */
   readonly addresses: readonly { readonly address: string; readonly kind: AddressKind }[]
   /** Why it may send only little just now; null while it sends freely, also once `until` is past. */

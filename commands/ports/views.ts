@@ -1,5 +1,5 @@
 // What a command must know before it decides. The views implement these, and say which revision their answer reflects.
-import type { AccountRole, AddressKind } from '../../domain/account/account.ts'
+import type { AccountRole, AddressKind, ScramVerifier } from '../../domain/account/account.ts'
 import type { AccountId, Revision } from '../../domain/log.ts'
 import type { FolderRole } from '../../domain/mailbox/mailbox.ts'
 
@@ -54,7 +54,14 @@ export interface DirectoryAccount {
   readonly erased: boolean
   /** Revision of the newest PasswordChanged: sessions older than it are over. */
   readonly passwordRevision?: Revision
-  readonly appPasswords: readonly { readonly id: string; readonly label: string; readonly hash: string }[]
+  readonly appPasswords: readonly {
+    readonly id: string
+    readonly label: string
+    readonly hash: string
+    readonly scram?: ScramVerifier | null
+  }[]
+  /** Of the password; null for one that was set before there were verifiers. */
+  readonly scram?: ScramVerifier | null
   /** Every address that leads here. */
   readonly addresses?: readonly { readonly address: string; readonly kind: AddressKind }[]
   /** Its Sieve scripts; `revision` is that of the event in the account's stream that holds the text. */

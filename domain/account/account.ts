@@ -5,8 +5,11 @@ export type AccountRole = 'user' | 'admin' | 'auditor'
 export type AccountEvent =
   | { type: 'AccountOpened'; data: { accountId: string; address: string; name: string; role: AccountRole } }
   | { type: 'AddressAdded'; data: { accountId: string; address: string; kind: AddressKind } }
-  | { type: 'PasswordChanged'; data: { accountId: string; hash: string } }
-  | { type: 'AppPasswordAdded'; data: { accountId: string; appPasswordId: string; label: string; hash: string } }
+  | { type: 'PasswordChanged'; data: { accountId: string; hash: string; scram?: ScramVerifier } }
+  | {
+      type: 'AppPasswordAdded'
+      data: { accountId: string; appPasswordId: string; label: string; hash: string; scram?: ScramVerifier }
+    }
   | { type: 'AppPasswordRevoked'; data: { accountId: string; appPasswordId: string } }
   | { type: 'QuotaChanged'; data: { accountId: string; bytes: number | null } }
   | { type: 'FilterRulesChanged'; data: { accountId: string; name: string; script: string } }
@@ -22,6 +25,14 @@ export type AccountEvent =
     }
   | { type: 'SendingResumed'; data: { accountId: string } }
   | { type: 'AccountErased'; data: { accountId: string } }
+
+/** What SCRAM-SHA-256 checks a password by, without knowing it (RFC 5803 §2); bytes in base64. */
+export interface ScramVerifier {
+  readonly salt: string
+  readonly iterations: number
+  readonly storedKey: string
+  readonly serverKey: string
+}
 
 /** What made an account look taken over. */
 export type SlowedReason = 'limit' | 'bounces' | 'new-recipients'
@@ -146,8 +157,8 @@ function without(set: ReadonlySet<string>, item: string): ReadonlySet<string> {
 export type AccountCommand =
   | { type: 'OpenAccount'; accountId: string; address: string; name: string; role: AccountRole }
   | { type: 'AddAddress'; address: string; kind: AddressKind }
-  | { type: 'ChangePassword'; hash: string }
-  | { type: 'AddAppPassword'; appPasswordId: string; label: string; hash: string }
+  | { type: 'ChangePassword'; hash: string; scram?: ScramVerifier }
+  | { type: 'AddAppPassword'; appPasswordId: string; label: string; hash: string; scram?: ScramVerifier }
   | { type: 'RevokeAppPassword'; appPasswordId: string }
   | { type: 'ChangeQuota'; bytes: number | null }
   | { type: 'ChangeFilterRules'; name: string; script: string }
@@ -210,10 +221,12 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
         return refuse('too-many', `An account has at most ${MAX_ADDRESSES} addresses.`)
       return { events: [{ type: 'AddressAdded', data: { accountId, address: command.address, kind: command.kind } }] }
     }
-    case 'ChangePassword':
-      return { events: [{ type: 'PasswordChanged', data: { accountId, hash: command.hash } }] }
+    case 'ChangePassword': {
+      const { hash, scram } = command
+      return { events: [{ type: 'PasswordChanged', data: { accountId, hash, ...(scram ? { scram } : {}) } }] }
+    }
     case 'AddAppPassword': {
-      const { appPasswordId, label, hash } = command
+      const { appPasswordId, label, hash, scram } = command
       if (state.appPasswords.has(appPasswordId)) return { events: [] }
       if (label.length > MAX_TEXT) return refuse('bad-value', `A label takes at most ${MAX_TEXT} characters.`)
       if (state.appPasswords.size >= MAX_APP_PASSWORDS) {
@@ -222,7 +235,8 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
           `An account has at most ${MAX_APP_PASSWORDS} app passwords and tokens: revoke one first.`,
         )
       }
-      return { events: [{ type: 'AppPasswordAdded', data: { accountId, appPasswordId, label, hash } }] }
+      const added = { accountId, appPasswordId, label, hash, ...(scram ? { scram } : {}) }
+      return { events: [{ type: 'AppPasswordAdded', data: added }] }
     }
     case 'RevokeAppPassword': {
       const { appPasswordId } = command

@@ -4,6 +4,7 @@ import { contextOf } from '../../commands/context.ts'
 import { newId } from '../../commands/identity.ts'
 import { addAddress, claimedBy, openAccount } from '../../commands/open-account.ts'
 import { hashPassword, newSecret, passwordProblem } from '../../commands/passwords.ts'
+import { newVerifier } from '../../commands/scram.ts'
 import type { AccountCommand, AccountRole } from '../../domain/account/account.ts'
 import type { AccountId } from '../../domain/log.ts'
 import { normalizeAddress, ownAddress } from '../../domain/mail/address.ts'
@@ -178,7 +179,9 @@ export async function tokenCreate(services: CliServices, argv: readonly string[]
   const account = await accountNamed(services, address)
   const { secret, hash } = newSecret()
   const appPasswordId = newId()
-  await change(services, account.id, { type: 'AddAppPassword', appPasswordId, label: values.label ?? 'token', hash })
+  const scram = await newVerifier(account, secret)
+  const label = values.label ?? 'token'
+  await change(services, account.id, { type: 'AddAppPassword', appPasswordId, label, hash, ...scram })
   const token = `ep_${account.id}_${secret}`
   if (values.json) return printJson(io, { id: appPasswordId, token })
   io.out(`${token}\n`)
@@ -220,7 +223,8 @@ async function change(services: CliServices, account: AccountId, command: Accoun
 }
 
 async function setPassword(services: CliServices, account: AccountId, password: string): Promise<void> {
-  await change(services, account, { type: 'ChangePassword', hash: await hashPassword(password) })
+  const scram = await newVerifier(await services.directory.account(account), password)
+  await change(services, account, { type: 'ChangePassword', hash: await hashPassword(password), ...scram })
 }
 
 async function readPassword(io: CliIo): Promise<string> {

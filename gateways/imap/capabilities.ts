@@ -1,4 +1,5 @@
 // What this server says that it can (RFC 9051 §7.2.2). Only what is complete is named.
+import { mechanisms } from '../wire/sasl.ts'
 import type { Session } from './session.ts'
 
 const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'ID', 'ENABLE', 'SASL-IR']
@@ -43,7 +44,7 @@ export function capabilities(session: Session): string {
     if (!session.compressed) list.push('COMPRESS=DEFLATE')
   } else {
     if (!session.secure && session.canStartTls) list.push('STARTTLS')
-    if (session.mayUsePasswords) list.push('AUTH=PLAIN', 'AUTH=LOGIN')
+    if (session.mayUsePasswords) list.push(...mechanisms(session).map((name) => `AUTH=${name}`))
     else list.push('LOGINDISABLED')
   }
   return list.join(' ')

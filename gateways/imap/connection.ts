@@ -5,6 +5,7 @@ import { BlobError } from '../../commands/ports/blob-store.ts'
 import { EventStoreError } from '../../commands/ports/event-store.ts'
 import { MailReader } from '../../domain/mail/read.ts'
 import { LineTooLong } from '../wire/byte-reader.ts'
+import type { ChannelBinding } from '../wire/channel-binding.ts'
 import type { Guard } from '../wire/guard.ts'
 import { Line } from '../wire/line.ts'
 import type { Output } from '../wire/output.ts'
@@ -350,6 +351,10 @@ export class Connection {
       silence()
     }
     return (await line)?.toString('latin1').trim() ?? null
+  }
+
+  get binding(): ChannelBinding | undefined {
+    return this.#line.binding
   }
 
   get guard(): Guard {

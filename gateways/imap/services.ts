@@ -1,18 +1,18 @@
 // What the IMAP gateway needs of the rest of the system.
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
-import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
+import type { MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { AccountId, Revision } from '../../domain/log.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries } from '../../projections/queries.ts'
+import type { SignInServices } from '../wire/sign-in.ts'
 import type { FolderIndexes } from './folder-index.ts'
 import type { Rendered } from './respond/rendered.ts'
 
-export interface ImapServices {
+export interface ImapServices extends SignInServices {
   readonly journal: Journal
   readonly source: Pick<EventSource, 'readStream' | 'readPositions'>
   readonly blobs: MessageBlobs
-  readonly directory: Directory
   readonly snapshots: MailboxSnapshots
   readonly mailbox: MailboxQueries
   /** Shared by all listeners of the process. */
@@ -23,6 +23,4 @@ export interface ImapServices {
   onApplied(listener: (touched: ReadonlyMap<AccountId, Revision>) => void): () => void
   /** Epoch milliseconds. */
   readonly now: () => number
-  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
-  readonly count: (metric: string) => void
 }

@@ -1,15 +1,12 @@
 // What the ManageSieve gateway needs of the rest of the system.
 import type { Journal } from '../../commands/ports/journal.ts'
-import type { Directory } from '../../commands/ports/views.ts'
 import { MAX_FILTER_BYTES } from '../../domain/account/account.ts'
+import type { SignInServices } from '../wire/sign-in.ts'
 
-export interface ManageSieveServices {
+export interface ManageSieveServices extends SignInServices {
   readonly journal: Journal
-  readonly directory: Directory
   /** Epoch milliseconds. */
   readonly now: () => number
-  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
-  readonly count: (metric: string) => void
 }
 
 export interface ManageSieveLimits {

@@ -4,6 +4,7 @@ import type { SecureContext } from 'node:tls'
 import { contextOf } from '../../commands/context.ts'
 import type { DirectoryAccount } from '../../commands/ports/views.ts'
 import { LineTooLong } from '../wire/byte-reader.ts'
+import type { ChannelBinding } from '../wire/channel-binding.ts'
 import type { Guard } from '../wire/guard.ts'
 import { Line } from '../wire/line.ts'
 import type { Output } from '../wire/output.ts'
@@ -49,6 +50,10 @@ export class Pop3Connection {
 
   get address(): string {
     return this.#line.address
+  }
+
+  get binding(): ChannelBinding | undefined {
+    return this.#line.binding
   }
 
   get mayUsePasswords(): boolean {

@@ -1,22 +1,20 @@
 // What the POP3 gateway needs of the rest of the system.
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
-import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
+import type { MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { AccountId } from '../../domain/log.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries } from '../../projections/queries.ts'
+import type { SignInServices } from '../wire/sign-in.ts'
 
-export interface Pop3Services {
+export interface Pop3Services extends SignInServices {
   readonly journal: Journal
   readonly source: Pick<EventSource, 'readPositions'>
   readonly blobs: MessageBlobs
-  readonly directory: Directory
   readonly snapshots: MailboxSnapshots
   readonly mailbox: Pick<MailboxQueries, 'folders' | 'uidRange'>
   /** Epoch milliseconds. */
   readonly now: () => number
-  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
-  readonly count: (metric: string) => void
 }
 
 export interface Pop3Limits {

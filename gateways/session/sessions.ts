@@ -1,9 +1,10 @@
 // Who a request is from: session tokens, API tokens, the one-time link of the first sign-in.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { authenticate } from '../../commands/authenticate.ts'
+import { authenticate, authenticateToken } from '../../commands/authenticate.ts'
 import { changeAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
-import { hashPassword, hashSecret, passwordProblem, verifyPassword } from '../../commands/passwords.ts'
+import { hashPassword, passwordProblem, verifyPassword } from '../../commands/passwords.ts'
+import { newVerifier } from '../../commands/scram.ts'
 import { type AccountId, accountStream, type Revision } from '../../domain/log.ts'
 import type { DirectoryRow } from '../../projections/queries.ts'
 import type { WebDependencies } from '../web/dependencies.ts'
@@ -67,18 +68,8 @@ export class Sessions {
   }
 
   async #byApiToken(token: string): Promise<SignedIn | undefined> {
-    const parts = /^ep_([a-z2-7]{26})_([\w-]{16,100})$/.exec(token)
-    if (!parts) return undefined
-    const [, id, secret] = parts as unknown as [string, string, string]
-    const account = await this.#deps.views.directory.account(id)
-    if (!account || account.erased) return undefined
-    const given = Buffer.from(hashSecret(secret))
-    let found: string | undefined
-    for (const { id: passwordId, hash } of account.appPasswords) {
-      const kept = Buffer.from(hash)
-      if (kept.length === given.length && timingSafeEqual(kept, given)) found = passwordId
-    }
-    return found === undefined ? undefined : { account, session: found }
+    const found = await authenticateToken(this.#deps.views.directory, token)
+    return found && { account: found.account, session: found.id }
   }
 
   /** Throws one and the same problem for whatever was wrong. */
@@ -151,7 +142,9 @@ export class Sessions {
     }
     const hash = await this.#hashed(() => hashPassword(password))
     const context = contextOf(account.id, 'rest', { at: this.#now(), client })
-    const outcome = await changeAccount(this.#deps.journal, context, account.id, { type: 'ChangePassword', hash })
+    const scram = await newVerifier(account, password)
+    const change = { type: 'ChangePassword' as const, hash, ...scram }
+    const outcome = await changeAccount(this.#deps.journal, context, account.id, change)
     if (!outcome.ok) throw new ProblemError(409, outcome.refusal.code, outcome.refusal.message)
     // From here on every request of an older session meets the new password.
     const head = await this.#deps.source.head()

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 import { ByteReader } from './byte-reader.ts'
+import { type ChannelBinding, channelBindingOf } from './channel-binding.ts'
 import { Output } from './output.ts'
 
 export interface LineEvents {
@@ -37,6 +38,11 @@ export class Line {
   /** False once either side has had enough: the client's next command is not read. */
   get open(): boolean {
     return this.#open
+  }
+
+  /** Undefined without TLS. */
+  get binding(): ChannelBinding | undefined {
+    return this.#socket instanceof TLSSocket ? channelBindingOf(this.#socket) : undefined
   }
 
   /** How long the client may be silent from now on. */

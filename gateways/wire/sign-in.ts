@@ -1,11 +1,15 @@
-// Signing in by address and password, the same for every line protocol: held up after wrong guesses, counted, logged.
+// Signing in, the same for every line protocol: held up after wrong guesses, counted, logged.
 import { authenticate } from '../../commands/authenticate.ts'
+import type { TokenVerifier } from '../../commands/ports/token-verifier.ts'
 import type { Directory, DirectoryAccount } from '../../commands/ports/views.ts'
 import type { Guard } from './guard.ts'
-import { textOf } from './text.ts'
 
 export interface SignInServices {
   readonly directory: Directory
+  /** Keyed hash of a name, hex: what a name without an account seems to have as its salt. */
+  readonly nameHash: (text: string) => string
+  /** For bearer tokens that are not Everpost's own. */
+  readonly tokens?: TokenVerifier
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly count: (metric: string) => void
 }
@@ -16,17 +20,31 @@ export type SignIn =
   | { readonly wait: number }
   | 'wrong'
 
-export async function signIn(
+export interface SignInClient {
+  readonly address: string
+  readonly via: 'imap' | 'pop3' | 'managesieve'
+}
+
+export function signIn(
   services: SignInServices,
   guard: Guard,
-  client: { readonly address: string; readonly via: 'imap' | 'pop3' | 'managesieve' },
+  client: SignInClient,
   name: string,
   password: string,
 ): Promise<SignIn> {
-  const { address, via } = client
+  return guarded(services, guard, client, () => authenticate(services.directory, name, password))
+}
+
+/** Counts a look at credentials: `look` answers the account that they open. */
+export async function guarded(
+  services: SignInServices,
+  guard: Guard,
+  { address, via }: SignInClient,
+  look: () => Promise<DirectoryAccount | undefined>,
+): Promise<SignIn> {
   const wait = guard.guessing(address)
   if (wait > 0) return { wait }
-  const account = await authenticate(services.directory, name, password)
+  const account = await look()
   if (account) {
     services.count(`${via}_sign_ins`)
     return { account }
@@ -35,18 +53,4 @@ export async function signIn(
   services.count('auth_failures')
   services.log('sign-in refused', { via, address })
   return 'wrong'
-}
-
-/** What a client answers to a SASL challenge; '=' is an empty initial response (RFC 4959). Undefined for what is not base64. */
-export function saslText(response: string): string | undefined {
-  if (response === '=') return ''
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(response) || response.length % 4 !== 0) return undefined
-  return textOf(Buffer.from(response, 'base64'))
-}
-
-/** RFC 4616: `authorize NUL name NUL password`. Undefined when somebody wants to act for another. */
-export function plainCredentials(text: string): { readonly name: string; readonly password: string } | undefined {
-  const [authorize = '', name = '', password = ''] = text.split('\0')
-  if (authorize !== '' && authorize.toLowerCase() !== name.toLowerCase()) return undefined
-  return { name, password }
 }

@@ -1,5 +1,5 @@
 // What a projector needs of an engine: rows to load, one commit that stores rows and checkpoint together. One file an engine.
-import type { AccountRole, AddressKind, SlowedReason } from '../../domain/account/account.ts'
+import type { AccountRole, AddressKind, ScramVerifier, SlowedReason } from '../../domain/account/account.ts'
 import type { Label } from '../../domain/filter/model.ts'
 import type { QuarantineSection } from '../../domain/intake/intake.ts'
 import type { AccountId, Position } from '../../domain/log.ts'
@@ -155,7 +155,8 @@ export interface DirectoryState {
   quota: number | null
   holds: string[]
   erased: boolean
-  appPasswords: { id: string; label: string; hash: string }[]
+  appPasswords: { id: string; label: string; hash: string; scram: ScramVerifier | null }[]
+  scram: ScramVerifier | null
   addresses: { address: string; kind: AddressKind }[]
   slowed: { reason: SlowedReason; detail: string; until: number } | null
   /** `revision` is that of the event with the script. */

@@ -30,6 +30,7 @@ export async function startManageSieve(
     {
       journal: parts.journal,
       directory,
+      nameHash: (text) => parts.keyring.nameHash(text),
       now: Date.now,
       log: (event, facts) => logged.push(`${event} ${JSON.stringify(facts)}`),
       count: () => undefined,
@@ -114,6 +115,21 @@ export class SieveClient {
   async say(line: string): Promise<string> {
     this.write(`${line}\r\n`)
     return this.answer()
+  }
+
+  /** One line, of whatever kind. */
+  async line(): Promise<string> {
+    for (;;) {
+      const end = this.#received.indexOf('\r\n')
+      if (end >= 0 || this.#ended) {
+        const line = this.#received.slice(0, end)
+        this.#received = this.#received.slice(end + 2)
+        return line
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
   }
 
   async signIn(name = 'ann'): Promise<void> {

@@ -3,7 +3,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { rulesOf } from '../../commands/filter-rules.ts'
+import { newSecret } from '../../commands/passwords.ts'
+import { newVerifier } from '../../commands/scram.ts'
 import { MAX_FILTER_BYTES, MAX_FILTER_SCRIPTS } from '../../domain/account/account.ts'
+import { PASSWORD } from '../smtp/listener.ts'
+import { base64, ScramClient, unbase64 } from '../support/scram-client.ts'
 import { literal, plain, startManageSieve } from './client.ts'
 
 describe('a session', () => {
@@ -13,7 +17,7 @@ describe('a session', () => {
     const before = await ann.say('CAPABILITY')
     assert.match(
       before,
-      /^"IMPLEMENTATION" "Everpost"\r\n"SIEVE" "fileinto envelope .*"\r\n"SASL" "PLAIN"\r\n"STARTTLS"\r\n/,
+      /^"IMPLEMENTATION" "Everpost"\r\n"SIEVE" "fileinto envelope .*"\r\n"SASL" "SCRAM-SHA-256 OAUTHBEARER PLAIN LOGIN"\r\n"STARTTLS"\r\n/,
     )
     assert.match(before, /\r\n"MAXREDIRECTS" "4"\r\n"UNAUTHENTICATE"\r\n"VERSION" "1.0"\r\nOK /)
     assert.match(await ann.say('LISTSCRIPTS'), /^NO "Sign in first"/)
@@ -26,6 +30,24 @@ describe('a session', () => {
     await ann.signIn('bob')
     assert.match(await ann.say('LOGOUT'), /^OK/)
     assert.equal(await ann.answer(), '', 'the server closes')
+  })
+
+  it('signs in by SCRAM, and by a token', async (t) => {
+    const { client, directory, ids } = await startManageSieve(t)
+    const ann = await client()
+    const verifier = await newVerifier(undefined, PASSWORD)
+    const { secret, hash } = newSecret()
+    const appPasswords = [{ id: 'a', label: '', hash }]
+    directory.add(ids['ann'] ?? '', 'ann@example.test', { ...verifier, appPasswords })
+    const scram = new ScramClient({ name: 'ann@example.test', password: PASSWORD })
+    ann.write(`AUTHENTICATE "SCRAM-SHA-256" "${base64(scram.first)}"\r\n`)
+    const challenge = unbase64((await ann.line()).slice(1, -1))
+    ann.write(`"${base64(scram.last(challenge))}"\r\n`)
+    assert.ok(scram.trusts(unbase64((await ann.line()).slice(1, -1))))
+    assert.match(await ann.say('""'), /^OK "Signed in"/)
+    const other = await client()
+    const bearer = base64(`n,,\x01auth=Bearer ep_${ids['ann']}_${secret}\x01\x01`)
+    assert.match(await other.say(`AUTHENTICATE "OAUTHBEARER" "${bearer}"`), /^OK/)
   })
 
   it('stores, lists, gives, renames, puts in force and deletes scripts', async (t) => {
@@ -93,7 +115,7 @@ describe('signing in', () => {
       /^NO \(ENCRYPT-NEEDED\)/,
     )
     const greeting = await ann.startTls()
-    assert.match(greeting, /"SASL" "PLAIN"\r\n/)
+    assert.match(greeting, /"SASL" "SCRAM-SHA-256-PLUS SCRAM-SHA-256 OAUTHBEARER PLAIN LOGIN"\r\n/)
     assert.doesNotMatch(greeting, /STARTTLS/)
     await ann.signIn()
     assert.match(await ann.say('STARTTLS'), /^NO/)

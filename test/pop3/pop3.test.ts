@@ -135,7 +135,7 @@ describe('POP3', () => {
       'TOP',
       'UIDL',
       'STLS',
-      'SASL PLAIN LOGIN',
+      'SASL SCRAM-SHA-256 OAUTHBEARER PLAIN LOGIN',
       'RESP-CODES',
       'AUTH-RESP-CODE',
       'PIPELINING',

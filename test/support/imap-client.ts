@@ -1,6 +1,6 @@
 // A client that says exactly what a test tells it to, and keeps every answer as it came.
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 
 export interface Reply {
   /** Untagged lines, literals joined into them: `* 1 FETCH (BODY[] {3}\r\nabc)`. */
@@ -28,6 +28,11 @@ export class ImapClient {
     const client = new ImapClient(connect(port, '127.0.0.1'))
     client.greeting.push(await client.line())
     return client
+  }
+
+  /** On a socket that is connected already; the greeting is not read yet. */
+  static over(socket: Socket): ImapClient {
+    return new ImapClient(socket)
   }
 
   static async signedIn(port: number, name: string, password: string): Promise<ImapClient> {
@@ -123,6 +128,12 @@ export class ImapClient {
     this.#socket = secured
     this.#listen(secured)
     await new Promise<void>((resolve) => secured.once('secureConnect', () => resolve()))
+  }
+
+  /** The TLS that the session runs in. */
+  get tls(): TLSSocket {
+    if (!(this.#socket instanceof TLSSocket)) throw new Error('There is no TLS')
+    return this.#socket
   }
 
   close(): void {

@@ -7,7 +7,9 @@ import { changeAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { newId } from '../../commands/identity.ts'
 import { openAccount } from '../../commands/open-account.ts'
+import { newSecret } from '../../commands/passwords.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
+import { newVerifier } from '../../commands/scram.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { FolderIndexes } from '../../gateways/imap/folder-index.ts'
 import { DEFAULT_IMAP_LIMITS, type ImapLimits } from '../../gateways/imap/limits.ts'
@@ -60,11 +62,23 @@ export class MailAccess {
     return name
   }
 
-  /** To the same as before, which is a change all the same. */
-  async changePassword(name: string): Promise<void> {
-    const change = { type: 'ChangePassword' as const, hash: HASH }
+  /** To the same as before, which is a change all the same; `scram` makes the verifiers too, as the command line does. */
+  async changePassword(name: string, { scram = false } = {}): Promise<void> {
+    const verifier = scram ? await newVerifier(undefined, PASSWORD) : {}
+    const change = { type: 'ChangePassword' as const, hash: HASH, ...verifier }
     await changeAccount(this.everpost.journal, contextOf('test', 'cli'), this.ids.get(name) ?? '', change)
     await this.settle()
+  }
+
+  /** The bearer token of a new app password; what follows its last `_` is the password. */
+  async token(name: string): Promise<string> {
+    const id = this.ids.get(name) ?? ''
+    const { secret, hash } = newSecret()
+    const scram = await newVerifier(await this.everpost.projectors.directory.account(id), secret)
+    const change = { type: 'AddAppPassword' as const, appPasswordId: newId(), label: 'test', hash, ...scram }
+    await changeAccount(this.everpost.journal, contextOf('test', 'cli'), id, change)
+    await this.settle()
+    return `ep_${id}_${secret}`
   }
 
   get services() {
@@ -75,6 +89,7 @@ export class MailAccess {
       source: everpost.journal,
       blobs: everpost.blobs,
       directory: projectors.directory,
+      nameHash: (text: string) => everpost.keyring.nameHash(text),
       snapshots: projectors.mailbox,
       mailbox: projectors.mailbox,
       indexes: this.#indexes,

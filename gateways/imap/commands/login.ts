@@ -1,5 +1,6 @@
-// LOGIN and AUTHENTICATE PLAIN, LOGIN (RFC 9051 §6.2.2 and §6.2.3, RFC 4616, RFC 4959).
-import { plainCredentials, saslText, signIn } from '../../wire/sign-in.ts'
+// LOGIN and AUTHENTICATE (RFC 9051 §6.2.2 and §6.2.3, RFC 4959).
+import { saslResponse, signInBySasl } from '../../wire/sasl.ts'
+import { type SignIn, signIn } from '../../wire/sign-in.ts'
 import { capabilities } from '../capabilities.ts'
 import type { Connection } from '../connection.ts'
 import { BadCommand, Goodbye, Refused } from '../errors.ts'
@@ -15,7 +16,9 @@ export const login: Command = {
     args.space()
     const password = args.astring()
     args.end()
-    return enter(session, connection, address, password)
+    if (!session.mayUsePasswords) throw new Refused('Start TLS first', 'PRIVACYREQUIRED')
+    const signedIn = signIn(session.services, connection.guard, clientOf(session), address, password)
+    return enter(session, connection, await signedIn)
   },
 }
 
@@ -28,36 +31,28 @@ export const authenticate: Command = {
     const initial = args.taken(' ') ? args.rest() : undefined
     args.end()
     if (!session.mayUsePasswords) throw new Refused('Start TLS first', 'PRIVACYREQUIRED')
-    switch (mechanism) {
-      case 'PLAIN': {
-        const given = plainCredentials(await response(connection, '', initial))
-        if (!given) throw new Refused('Nobody acts for another account here', 'AUTHORIZATIONFAILED')
-        return enter(session, connection, given.name, given.password)
-      }
-      case 'LOGIN': {
-        const address = await response(connection, 'Username:', initial)
-        const password = await response(connection, 'Password:', undefined)
-        return enter(session, connection, address, password)
-      }
-      default:
-        throw new Refused('This mechanism is not known', 'CANNOT')
+    const peer = {
+      initial: initial === undefined ? undefined : decoded(initial),
+      ask: async (challenge: string) => decoded(await connection.ask(Buffer.from(challenge).toString('base64'))),
+      binding: connection.binding,
     }
+    const signedIn = signInBySasl(mechanism, session.services, connection.guard, clientOf(session), peer)
+    if (!signedIn) throw new Refused('This mechanism is not known', 'CANNOT')
+    return enter(session, connection, await signedIn)
   },
 }
 
-async function response(connection: Connection, challenge: string, initial: string | undefined): Promise<string> {
-  const line = initial ?? (await connection.ask(Buffer.from(challenge).toString('base64')))
+function decoded(line: string | null): Buffer {
   if (line === null) throw new Goodbye('The client has gone')
   if (line === '*') throw new BadCommand('Sign-in given up')
-  const text = saslText(line)
-  if (text === undefined) throw new BadCommand('This is not base64')
-  return text
+  const response = saslResponse(line)
+  if (response === undefined) throw new BadCommand('This is not base64')
+  return response
 }
 
-async function enter(session: Session, connection: Connection, name: string, password: string): Promise<Answer> {
-  if (!session.mayUsePasswords) throw new Refused('Start TLS first', 'PRIVACYREQUIRED')
-  const client = { address: session.client.address, via: 'imap' as const }
-  const signedIn = await signIn(session.services, connection.guard, client, name, password)
+const clientOf = (session: Session) => ({ address: session.client.address, via: 'imap' as const })
+
+function enter(session: Session, connection: Connection, signedIn: SignIn): Answer {
   if (signedIn === 'wrong') throw new Refused('Wrong address or password', 'AUTHENTICATIONFAILED')
   if ('wait' in signedIn) throw new Goodbye(`Too many failed sign-ins: try again in ${signedIn.wait} seconds`)
   if (!connection.admit(signedIn.account.id)) throw new Refused('Too many sessions of this account', 'LIMIT')

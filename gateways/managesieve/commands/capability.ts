@@ -1,6 +1,7 @@
 // CAPABILITY (RFC 5804 §2.4), also the greeting and what follows STARTTLS.
 import { SIEVE_LIMITS } from '../../../domain/sieve/limits.ts'
 import { CAPABILITIES } from '../../../domain/sieve/program.ts'
+import { mechanisms } from '../../wire/sasl.ts'
 import type { ManageSieveConnection } from '../connection.ts'
 import { stringOf } from '../words.ts'
 import { type Command, strings } from './command.ts'
@@ -10,7 +11,7 @@ export function sendCapabilities(connection: ManageSieveConnection): void {
   const lines: (readonly [string, string?])[] = [
     ['IMPLEMENTATION', 'Everpost'],
     ['SIEVE', CAPABILITIES.join(' ')],
-    ['SASL', mayUsePasswords ? 'PLAIN' : ''],
+    ['SASL', mayUsePasswords ? mechanisms({ secure }).join(' ') : ''],
     ...(settings.tls && !secure ? ([['STARTTLS']] as const) : []),
     ['MAXREDIRECTS', String(SIEVE_LIMITS.redirects)],
     ['UNAUTHENTICATE'],

@@ -1,5 +1,6 @@
-// USER and PASS (RFC 1939 §7), AUTH PLAIN and LOGIN (RFC 5034), STLS (RFC 2595).
-import { plainCredentials, saslText, signIn } from '../../wire/sign-in.ts'
+// USER and PASS (RFC 1939 §7), AUTH (RFC 5034), STLS (RFC 2595).
+import { mechanisms, saslResponse, signInBySasl } from '../../wire/sasl.ts'
+import { type SignIn, signIn } from '../../wire/sign-in.ts'
 import { textOf } from '../../wire/text.ts'
 import type { Pop3Connection } from '../connection.ts'
 import { Maildrop } from '../maildrop.ts'
@@ -23,7 +24,8 @@ export const pass: Command = {
     const { user: name } = connection
     connection.user = undefined
     if (name === undefined) throw new Refused('USER comes before PASS')
-    await enter(connection, name, utf8(rest))
+    const { services, guard } = connection
+    await enter(connection, await signIn(services, guard, clientOf(connection), name, utf8(rest)))
   },
 }
 
@@ -33,33 +35,28 @@ export const auth: Command = {
     const [mechanism = '', initial] = rest.split(' ')
     if (mechanism === '') {
       connection.out.line('+OK Mechanisms')
-      if (connection.mayUsePasswords) for (const name of ['PLAIN', 'LOGIN']) connection.out.line(name)
+      if (connection.mayUsePasswords) for (const name of mechanisms(connection)) connection.out.line(name)
       connection.out.line('.')
       return
     }
     needTls(connection)
-    switch (mechanism.toUpperCase()) {
-      case 'PLAIN': {
-        const given = plainCredentials(await response(connection, '', initial))
-        if (!given) throw new Refused('Nobody acts for another account here', 'AUTH')
-        return enter(connection, given.name, given.password)
-      }
-      case 'LOGIN': {
-        const name = await response(connection, 'Username:', initial)
-        return enter(connection, name, await response(connection, 'Password:', undefined))
-      }
-      default:
-        throw new Refused('This mechanism is not known')
+    const { services, guard, binding } = connection
+    const peer = {
+      initial: initial === undefined ? undefined : decoded(initial),
+      ask: async (challenge: string) => decoded(await connection.ask(Buffer.from(challenge).toString('base64'))),
+      binding,
     }
+    const signedIn = signInBySasl(mechanism, services, guard, clientOf(connection), peer)
+    if (!signedIn) throw new Refused('This mechanism is not known')
+    await enter(connection, await signedIn)
   },
 }
 
-async function response(connection: Pop3Connection, challenge: string, initial: string | undefined): Promise<string> {
-  const line = initial ?? (await connection.ask(Buffer.from(challenge).toString('base64')))
+function decoded(line: string | null): Buffer {
   if (line === null || line === '*') throw new Refused('Sign-in given up')
-  const text = saslText(line)
-  if (text === undefined) throw new Refused('This is not base64')
-  return text
+  const response = saslResponse(line)
+  if (response === undefined) throw new Refused('This is not base64')
+  return response
 }
 
 export const stls: Command = {
@@ -77,9 +74,10 @@ function needTls({ mayUsePasswords }: Pop3Connection): void {
   if (!mayUsePasswords) throw new Refused('Start TLS first (STLS)', 'AUTH')
 }
 
-async function enter(connection: Pop3Connection, name: string, password: string): Promise<void> {
-  const { services, guard, address } = connection
-  const signedIn = await signIn(services, guard, { address, via: 'pop3' }, name, password)
+const clientOf = ({ address }: Pop3Connection) => ({ address, via: 'pop3' as const })
+
+async function enter(connection: Pop3Connection, signedIn: SignIn): Promise<void> {
+  const { services } = connection
   if (signedIn === 'wrong') throw new Refused('Wrong address or password', 'AUTH')
   if ('wait' in signedIn)
     throw new Refused(`Too many failed sign-ins: try again in ${signedIn.wait} seconds`, 'LOGIN-DELAY')

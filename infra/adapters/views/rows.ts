@@ -6,7 +6,7 @@ import type { AddressState, DirectoryState, SubmissionState } from '../../../pro
 import type { DirectoryRow, SubmissionRow } from '../../../projections/queries.ts'
 
 export function directoryRow(account: DirectoryState): DirectoryRow {
-  const { id, address, name, role, quota, holds, erased, appPasswords, activeRules, slowed } = account
+  const { id, address, name, role, quota, holds, erased, appPasswords, scram, activeRules, slowed } = account
   return {
     id,
     address,
@@ -17,6 +17,7 @@ export function directoryRow(account: DirectoryState): DirectoryRow {
     holds,
     erased,
     appPasswords,
+    scram,
     addresses: account.addresses.toSorted((a, b) => Number(b.kind === 'primary') - Number(a.kind === 'primary')),
     slowed,
     filterRules: account.filterRules.map(({ revision: at, ...rules }) => ({ ...rules, revision: BigInt(at) })),
