@@ -37,6 +37,26 @@ export async function appendMessages(
   return result.revision
 }
 
+/** A message comes in and another of the same mailbox is expunged, both or neither; the revision of the last. */
+export async function replaceMessage(
+  journal: Journal,
+  context: CommandContext,
+  account: AccountId,
+  { message, oldId }: { readonly message: MessageToAppend; readonly oldId: string },
+): Promise<Revision> {
+  const events: readonly MailboxEvent[] = [
+    appendedEvent(message),
+    { type: 'MessagesExpunged', data: { messageIds: [oldId] } },
+  ]
+  const result = await journal.append({
+    stream: mailboxStream(account),
+    expected: 'any',
+    events: toNewEvents(events, account, { ...context, commandId: `append/${message.messageId}` }),
+  })
+  if (!result.ok) throw new Error('An append at any revision was refused')
+  return result.revision
+}
+
 export function appendedEvent({ mail, blob, ...arrival }: MessageToAppend): MailboxEvent {
   return { type: 'MessageAppended', data: { ...arrival, content: toMessageContent(mail, blob) } }
 }

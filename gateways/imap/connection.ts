@@ -187,7 +187,7 @@ export class Connection {
   ): Promise<Literal<StoredMessage> | undefined> {
     const { limits } = this.#settings
     const { size, binary, waits } = literal
-    const isMessage = this.session.account !== undefined && /^\S+ +APPEND /i.test(command)
+    const isMessage = this.session.account !== undefined && /^\S+ +(?:APPEND|(?:UID +)?REPLACE) /i.test(command)
     const limit = isMessage ? limits.messageBytes : this.session.account ? limits.literalBytes : BEFORE_SIGN_IN
     const fits = size <= limit && literal.total + (isMessage ? 0 : size) <= limits.commandBytes
     if (!fits) {
@@ -254,6 +254,7 @@ export class Connection {
       await this.#lookUpAgain()
       // A UID may have come from elsewhere: what it names must be known before it is looked for.
       if (byUid) await session.tell({ expunge: true })
+      session.progress.begin(tag)
       const answer = await command.run(session, args, { byUid, tag, connection: this })
       await session.tell({
         expunge: answer.holdExpunges !== true,

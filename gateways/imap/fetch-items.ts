@@ -19,6 +19,7 @@ export interface Partial {
 
 export type FetchItem =
   | { readonly kind: 'FLAGS' | 'UID' | 'INTERNALDATE' | 'RFC822.SIZE' | 'MODSEQ' | 'EMAILID' | 'THREADID' | 'PREVIEW' }
+  | { readonly kind: 'SAVEDATE' }
   | { readonly kind: 'ENVELOPE' | 'BODY' | 'BODYSTRUCTURE' | 'RFC822' | 'RFC822.HEADER' | 'RFC822.TEXT' }
   | { readonly kind: 'BODY[]'; readonly section: Section; readonly partial?: Partial; readonly peek: boolean }
   | { readonly kind: 'BINARY[]'; readonly part: string; readonly partial?: Partial; readonly peek: boolean }
@@ -38,6 +39,7 @@ const SIMPLE = new Set<string>([
   'MODSEQ',
   'EMAILID',
   'THREADID',
+  'SAVEDATE',
   'ENVELOPE',
   'BODYSTRUCTURE',
   'RFC822',
@@ -97,7 +99,7 @@ function readPart(args: Arguments): string {
   return part
 }
 
-function readSection(args: Arguments): Section {
+export function readSection(args: Arguments): Section {
   args.expect('[')
   const text = args.peek() === ']' ? '' : args.itemName().toUpperCase()
   const found = /^((?:[1-9]\d*)(?:\.[1-9]\d*)*)?(?:(^|\.)(HEADER|HEADER\.FIELDS|HEADER\.FIELDS\.NOT|TEXT|MIME))?$/.exec(
@@ -147,6 +149,8 @@ export const needsContent = (item: FetchItem): boolean => {
     // These two are in lists.
     case 'THREADID':
     case 'PREVIEW':
+    // And this is in the log.
+    case 'SAVEDATE':
       return false
     default:
       return true

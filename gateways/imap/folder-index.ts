@@ -47,6 +47,12 @@ export class FolderIndex {
     return this.uids[this.place(uid)] === uid && this.place(uid) < this.count
   }
 
+  /** Undefined for a UID that is not here. */
+  rowOf(uid: number): UidRow | undefined {
+    const place = this.place(uid)
+    return place < this.count && this.uids[place] === uid ? this.row(place) : undefined
+  }
+
   row(place: number): UidRow {
     const date = this.#dates[place] as number
     return {

@@ -20,6 +20,8 @@ export interface ImapLimits {
   readonly idleMs: number
   /** How long a session may go on before it is looked up again whether the account still lets it. */
   readonly recheckMs: number
+  /** How often a long command says how far it is (RFC 9585). */
+  readonly progressMs: number
   /** Errors in a row before the line is closed. */
   readonly badCommands: number
 }
@@ -36,5 +38,6 @@ export const DEFAULT_IMAP_LIMITS: ImapLimits = {
   preAuthMs: 60_000,
   idleMs: 31 * 60_000,
   recheckMs: 30_000,
+  progressMs: 10_000,
   badCommands: 20,
 }

@@ -4,6 +4,7 @@ import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
 import type { FolderRow, UidRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
 import { type FolderIndex, messagesOf } from './folder-index.ts'
+import { SearchContexts } from './search/contexts.ts'
 import { resolveSet, type SequenceSet } from './sequence-set.ts'
 import type { ImapServices } from './services.ts'
 
@@ -34,6 +35,8 @@ export class Selected {
   uids: number[] = []
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
   saved: readonly number[] = []
+  /** Searches whose results are kept up to date for the client (RFC 5267). */
+  readonly contexts = new SearchContexts()
   readonly #services: ImapServices
   /** The mailbox revision that flags and arrivals were told up to, and the MODSEQ that departures were. */
   #revision: Revision = -1n

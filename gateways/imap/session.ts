@@ -7,6 +7,7 @@ import type { Output } from '../wire/output.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
 import { decodeUtf7, encodeUtf7, FolderTree } from './names.ts'
+import { Progress } from './progress.ts'
 import { flagList } from './respond/flags.ts'
 import { astring, utf8, utf8String } from './respond/strings.ts'
 import type { Selected } from './selected.ts'
@@ -31,6 +32,7 @@ export class Session {
   selected: Selected | undefined
   readonly enabled = new Set<Extension>()
   compressed = false
+  readonly progress: Progress
   /** What the client said of itself (RFC 2971), for the log of events. */
   clientName: string | undefined
 
@@ -46,6 +48,7 @@ export class Session {
     this.services = parts.services
     this.limits = parts.limits
     this.out = parts.out
+    this.progress = new Progress(parts.out, parts.limits.progressMs)
     this.client = { address: parts.address }
     this.secure = parts.secure
     this.canStartTls = parts.canStartTls
@@ -123,6 +126,7 @@ export class Session {
     const { selected, out } = this
     if (!selected) return
     const { expunged, changed, arrived, deleted } = await selected.sync(options.expunge)
+    if (selected.contexts.any) selected.contexts.tellRemoved(this, expunged)
     if (expunged.length > 0) {
       if (this.enabled.has('QRESYNC') || this.enabled.has('UIDONLY'))
         out.line(`* VANISHED ${writeSet(expunged.map(({ uid }) => uid).sort((a, b) => a - b))}`)
@@ -131,6 +135,10 @@ export class Session {
     if (deleted) throw new Goodbye('The mailbox that you were in has been deleted')
     if (arrived > 0) out.line(`* ${selected.uids.length} EXISTS`)
     for (const row of changed) if (!options.quiet?.has(row.uid)) this.flags(row)
+    if (selected.contexts.any && changed.length + arrived > 0) {
+      const fresh = arrived === 0 ? [] : selected.uids.slice(-arrived)
+      await selected.contexts.tellChanged(this, [...changed.map(({ uid }) => uid), ...fresh])
+    }
   }
 
   /** FETCH answer about flags alone. */

@@ -94,6 +94,7 @@ export const move: Command = {
 async function* pages(session: Session, uids: readonly number[]): AsyncGenerator<readonly UidRow[]> {
   let gathered: UidRow[] = []
   for await (const rows of session.mailbox.rows(uids)) {
+    session.progress.step(gathered.length, uids.length)
     gathered.push(...rows)
     if (gathered.length < AT_ONCE) continue
     yield gathered

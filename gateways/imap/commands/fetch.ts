@@ -7,6 +7,7 @@ import { BadCommand, Refused } from '../errors.ts'
 import { type FetchItem, marksSeen, needsContent, readItems } from '../fetch-items.ts'
 import { OpenMessage } from '../message.ts'
 import { isDescription, isOfRow, writeFetch, writeRow } from '../respond/fetch.ts'
+import { savedDates } from '../saved-dates.ts'
 import { type PartialRange, partOf, readPartial } from '../search/results.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
@@ -161,8 +162,11 @@ async function writePage(
         ).map((row) => [row.id, row] as const)
       : [],
   )
+  const uids = all.includes('SAVEDATE') ? rows.map(({ uid }) => uid) : []
+  const saved = await savedDates(services, accountId, uids)
   for (const row of rows) {
-    await writeFetch(session, itemsOf(row), { row, message: opened.get(row.uid), listed: listed.get(row.id) })
+    const facts = { row, message: opened.get(row.uid), listed: listed.get(row.id), savedAt: saved.get(row.uid) }
+    await writeFetch(session, itemsOf(row), facts)
   }
 }
 

@@ -16,7 +16,8 @@ import { logout } from './logout.ts'
 import { namespace } from './namespace.ts'
 import { check, noop } from './noop.ts'
 import { getQuota, getQuotaRoot } from './quota.ts'
-import { search } from './search.ts'
+import { replace } from './replace.ts'
+import { cancelUpdate, search } from './search.ts'
 import { close, examine, select, unselect } from './select.ts'
 import { sort } from './sort.ts'
 import { starttls } from './starttls.ts'
@@ -29,7 +30,7 @@ const all: readonly Command[] = [
   ...[starttls, authenticate, login],
   ...[enable, select, examine, create, remove, rename, subscribe, unsubscribe, list, lsub, namespace, status, append],
   ...[idle, getQuota, getQuotaRoot, compress],
-  ...[check, close, unselect, expunge, search, sort, thread, fetch, store, copy, move],
+  ...[check, close, unselect, expunge, search, cancelUpdate, sort, thread, fetch, store, copy, move, replace],
 ]
 
 export const COMMANDS: ReadonlyMap<string, Command> = new Map(all.map((command) => [command.name, command]))

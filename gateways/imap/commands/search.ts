@@ -1,7 +1,9 @@
-// SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 7162 §3.1.5).
-
+// SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 7162 §3.1.5), CANCELUPDATE (RFC 5267 §4.3.5).
+import type { UidRow } from '../../../projections/queries.ts'
+import { BadCommand } from '../errors.ts'
+import { quoted } from '../respond/strings.ts'
 import { CriteriaReader, type Criterion } from '../search/criteria.ts'
-import { searchMailbox } from '../search/evaluate.ts'
+import { asksFor, frozen, searchMailbox } from '../search/evaluate.ts'
 import { highest, type ResultOptions, readResultOptions, save, writeExtended } from '../search/results.ts'
 import type { Session } from '../session.ts'
 import type { Answer, Command, CommandArguments } from './command.ts'
@@ -14,9 +16,12 @@ export const search: Command = {
     args.space()
     const { options, criterion } = readSearch(session, args)
     args.end()
-    const modseq = asksForModseq(criterion)
+    const { contexts } = session.mailbox
+    if (options?.update && contexts.has(tag)) throw new BadCommand('This tag names a search that is kept up to date')
+    const modseq = asksFor(criterion, 'modseq')
     if (modseq) session.enabled.add('CONDSTORE')
     const rows = await searchMailbox(session, criterion)
+    if (options?.update) keep(session, criterion, rows, { tag, byUid })
     if (options?.save) save(session, rows, options)
     const extended = options ?? (session.rev2 || session.enabled.has('UIDONLY') ? PLAIN : undefined)
     if (extended) {
@@ -32,7 +37,15 @@ export const search: Command = {
 }
 
 /** What IMAP4rev2 answers to a SEARCH without RETURN. */
-const PLAIN: ResultOptions = { min: false, max: false, count: false, all: true, save: false, partial: undefined }
+const PLAIN: ResultOptions = {
+  min: false,
+  max: false,
+  count: false,
+  all: true,
+  save: false,
+  update: false,
+  partial: undefined,
+}
 
 function readSearch(
   session: Session,
@@ -42,7 +55,7 @@ function readSearch(
   let options: ResultOptions | undefined
   if (args.lookingAt('RETURN')) {
     args.word()
-    options = readResultOptions(args)
+    options = readResultOptions(args, { mayUpdate: true })
     args.space()
   }
   if (args.lookingAt('CHARSET')) {
@@ -54,7 +67,30 @@ function readSearch(
   return { options, criterion: reader.keys() }
 }
 
-function asksForModseq(criterion: Criterion): boolean {
-  if (criterion.kind === 'and' || criterion.kind === 'or') return criterion.of.some(asksForModseq)
-  return criterion.kind === 'not' ? asksForModseq(criterion.of) : criterion.kind === 'modseq'
+/** RFC 5267 §4.3: what changes about the result is told, or that it will not be. */
+function keep(
+  session: Session,
+  criterion: Criterion,
+  rows: readonly UidRow[],
+  how: { readonly tag: string; readonly byUid: boolean },
+): void {
+  const uids = rows.map(({ uid }) => uid)
+  if (!session.mailbox.contexts.add(how, frozen(session, criterion), uids))
+    session.out.line(`* NO [NOUPDATE ${quoted(how.tag)}] Too many searches are kept up to date`)
+}
+
+export const cancelUpdate: Command = {
+  name: 'CANCELUPDATE',
+  when: 'selected',
+  run(session, args) {
+    const tags: string[] = []
+    do {
+      args.space()
+      tags.push(args.astring())
+    } while (!args.atEnd())
+    const { contexts } = session.mailbox
+    if (!tags.every((tag) => contexts.has(tag))) throw new BadCommand('There is no search with this tag')
+    for (const tag of tags) contexts.cancel(tag)
+    return { text: 'No further updates' }
+  },
 }

@@ -101,6 +101,7 @@ async function apply(
   remove: readonly string[],
 ): Promise<void> {
   for (let i = 0; i < rows.length; i += MAX_MESSAGES_PER_COMMAND) {
+    session.progress.step(i, rows.length)
     const messageIds = rows.slice(i, i + MAX_MESSAGES_PER_COMMAND).map(({ id }) => id)
     const command = { type: 'ChangeFlags' as const, messageIds, add, remove }
     let outcome = await changeMailbox(session.services, session.context(), session.accountId, command)

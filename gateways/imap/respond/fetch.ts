@@ -23,6 +23,8 @@ export interface Fetched {
   readonly row: UidRow
   /** Present when an item needs it. */
   readonly message: OpenMessage | undefined
+  /** Present when SAVEDATE is asked for; epoch milliseconds. */
+  readonly savedAt?: number | undefined
   /** Present when THREADID or PREVIEW is asked for. */
   readonly listed: MessageRow | undefined
 }
@@ -106,6 +108,8 @@ async function answerItem(session: Session, item: FetchItem, fetched: Fetched): 
     case 'MODSEQ':
     case 'EMAILID':
       return []
+    case 'SAVEDATE':
+      return [`SAVEDATE ${fetched.savedAt === undefined ? 'NIL' : dateTime(fetched.savedAt)}`]
     case 'THREADID':
       return [listed ? `THREADID (${listed.threadId})` : 'THREADID NIL']
     case 'PREVIEW':

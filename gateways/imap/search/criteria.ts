@@ -16,6 +16,8 @@ export type Criterion =
   | { readonly kind: 'numbers'; readonly set: SequenceSet; readonly byUid: boolean }
   /** INTERNALDATE, epoch milliseconds: from inclusive, before exclusive. */
   | { readonly kind: 'received'; readonly from: number; readonly before: number }
+  /** When it came into this mailbox (RFC 8514), epoch milliseconds: from inclusive, before exclusive. */
+  | { readonly kind: 'saved'; readonly from: number; readonly before: number }
   /** The Date field, by its own day. */
   | { readonly kind: 'sent'; readonly from: number; readonly before: number }
   /** Bytes, both exclusive. */
@@ -144,6 +146,16 @@ export class CriteriaReader {
       }
       case 'SINCE':
         return { kind: 'received', from: this.#date(), before: Number.POSITIVE_INFINITY }
+      case 'SAVEDATESUPPORTED':
+        return { kind: 'all' }
+      case 'SAVEDBEFORE':
+        return { kind: 'saved', from: Number.NEGATIVE_INFINITY, before: this.#date() }
+      case 'SAVEDON': {
+        const day = this.#date()
+        return { kind: 'saved', from: day, before: day + DAY }
+      }
+      case 'SAVEDSINCE':
+        return { kind: 'saved', from: this.#date(), before: Number.POSITIVE_INFINITY }
       case 'SENTBEFORE':
         return { kind: 'sent', from: Number.NEGATIVE_INFINITY, before: this.#date() }
       case 'SENTON': {

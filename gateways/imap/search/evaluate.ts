@@ -6,6 +6,8 @@ import { eachField, unfold } from '../../../domain/mail/header.ts'
 import type { MimePart } from '../../../domain/mail/structure.ts'
 import type { UidRow } from '../../../projections/queries.ts'
 import { OpenMessage } from '../message.ts'
+import { savedDates } from '../saved-dates.ts'
+import { parseSet, writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 import { type Criterion, fold } from './criteria.ts'
 
@@ -15,20 +17,30 @@ const DAY = 86_400_000
 /** Bytes of one part that are searched. */
 const MAX_PART = 4 * 1024 * 1024
 
-/** Rows that match, ascending by UID. */
-export async function searchMailbox(session: Session, criterion: Criterion): Promise<readonly UidRow[]> {
+/** Rows that match, ascending by UID; of those `among` alone where given. */
+export async function searchMailbox(
+  session: Session,
+  criterion: Criterion,
+  among?: readonly number[],
+): Promise<readonly UidRow[]> {
   const { mailbox: selected, services, accountId } = session
   const numbers = new Map<Criterion, ReadonlySet<number>>()
   resolveNumbers(session, criterion, numbers)
   const found: UidRow[] = []
   const stream = mailboxStream(accountId)
-  for await (const rows of selected.rows(bounded(session, criterion) ?? selected.uids)) {
+  const uids = among ?? bounded(session, criterion) ?? selected.uids
+  if (asksFor(criterion, 'saved')) await resolveSaved(session, criterion, uids, numbers)
+  let looked = 0
+  for await (const rows of selected.rows(uids)) {
+    session.progress.step(looked, uids.length)
+    looked += rows.length
     const verdicts = rows.map((row) => byRow(criterion, row, numbers))
     const unsure = rows.filter((_, i) => verdicts[i] === undefined)
     const matching = new Set<number>()
     for (let i = 0; i < unsure.length; i += OPENED) {
       const some = unsure.slice(i, i + OPENED)
       const opened = await OpenMessage.openAll(services, stream, some, { text: true })
+      session.progress.step(looked - rows.length + i, uids.length)
       const threads = await threadsOf(session, criterion, some)
       for (const row of some) {
         const message = opened.get(row.uid)
@@ -65,11 +77,51 @@ function tolerant(session: Session, { set, byUid }: Extract<Criterion, { kind: '
   )
 }
 
+/** The same criteria with message numbers as the UIDs that they stand for now: they mean no other messages later. */
+export function frozen(session: Session, criterion: Criterion): Criterion {
+  switch (criterion.kind) {
+    case 'and':
+      return { kind: 'and', of: criterion.of.map((part) => frozen(session, part)) }
+    case 'or':
+      return { kind: 'or', of: [frozen(session, criterion.of[0]), frozen(session, criterion.of[1])] }
+    case 'not':
+      return { kind: 'not', of: frozen(session, criterion.of) }
+    case 'numbers': {
+      if (criterion.byUid && criterion.set !== '$') return criterion
+      const uids = tolerant(session, criterion)
+      return uids.length === 0 ? { kind: 'none' } : { kind: 'numbers', set: parseSet(writeSet(uids)), byUid: true }
+    }
+    default:
+      return criterion
+  }
+}
+
 function resolveNumbers(session: Session, criterion: Criterion, into: Map<Criterion, ReadonlySet<number>>): void {
   if (criterion.kind === 'numbers') into.set(criterion, new Set(tolerant(session, criterion)))
   else if (criterion.kind === 'and' || criterion.kind === 'or')
     for (const part of criterion.of) resolveNumbers(session, part, into)
   else if (criterion.kind === 'not') resolveNumbers(session, criterion.of, into)
+}
+
+/** RFC 8514: the day counts, in UTC as it is for INTERNALDATE. */
+async function resolveSaved(
+  session: Session,
+  criterion: Criterion,
+  uids: readonly number[],
+  into: Map<Criterion, ReadonlySet<number>>,
+): Promise<void> {
+  const dates = await savedDates(session.services, session.mailbox.account, uids, (done) =>
+    session.progress.step(done, uids.length),
+  )
+  const visit = (part: Criterion): void => {
+    if (part.kind === 'and' || part.kind === 'or') part.of.forEach(visit)
+    else if (part.kind === 'not') visit(part.of)
+    else if (part.kind === 'saved') {
+      const within = [...dates].filter(([, at]) => at >= part.from && at < part.before)
+      into.set(part, new Set(within.map(([uid]) => uid)))
+    }
+  }
+  visit(criterion)
 }
 
 /** Undefined where the row alone cannot tell. */
@@ -103,6 +155,7 @@ function byRow(
     }
     case 'flag':
       return row.flags.includes(criterion.flag)
+    case 'saved':
     case 'numbers':
       return numbers.get(criterion)?.has(row.uid) ?? false
     case 'received': {
@@ -132,15 +185,16 @@ async function threadsOf(
   criterion: Criterion,
   rows: readonly UidRow[],
 ): Promise<ReadonlyMap<string, string>> {
-  if (!asksForThread(criterion)) return new Map()
+  if (!asksFor(criterion, 'thread-id')) return new Map()
   const ids = rows.map(({ id }) => id)
   const listed = await session.services.mailbox.messagesById(session.accountId, ids)
   return new Map(listed.map(({ id, threadId }) => [id, threadId]))
 }
 
-function asksForThread(criterion: Criterion): boolean {
-  if (criterion.kind === 'and' || criterion.kind === 'or') return criterion.of.some(asksForThread)
-  return criterion.kind === 'not' ? asksForThread(criterion.of) : criterion.kind === 'thread-id'
+/** Whether a criterion of this kind is in it. */
+export function asksFor(criterion: Criterion, kind: Criterion['kind']): boolean {
+  if (criterion.kind === 'and' || criterion.kind === 'or') return criterion.of.some((part) => asksFor(part, kind))
+  return criterion.kind === 'not' ? asksFor(criterion.of, kind) : criterion.kind === kind
 }
 
 /** One message while it is looked into: header and body are decoded once, and only if asked for. */

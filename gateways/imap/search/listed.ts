@@ -39,6 +39,7 @@ const NO_TEXT = { subject: '', isReply: false, from: '', to: '', fromShown: '', 
 export async function listedOf(session: Session, rows: readonly UidRow[]): Promise<readonly Listed[]> {
   const found: Listed[] = []
   for (let i = 0; i < rows.length; i += AT_ONCE) {
+    session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
     const ids = some.map(({ id }) => id)
     const listed = await session.services.mailbox.messagesById(session.accountId, ids)
@@ -71,6 +72,7 @@ const mailboxOf = (address: string | undefined): string => fold((address ?? '').
 export async function ccOf(session: Session, rows: readonly UidRow[]): Promise<ReadonlyMap<number, string>> {
   const found = new Map<number, string>()
   for (let i = 0; i < rows.length; i += AT_ONCE) {
+    session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
     const opened = await OpenMessage.openAll(session.services, mailboxStream(session.accountId), some)
     for (const [uid, { content }] of opened) found.set(uid, mailboxOf(content.envelope.cc[0]?.address))
@@ -88,6 +90,7 @@ export interface Ids {
 export async function idsOf(session: Session, rows: readonly UidRow[]): Promise<ReadonlyMap<number, Ids>> {
   const found = new Map<number, Ids>()
   for (let i = 0; i < rows.length; i += AT_ONCE) {
+    session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
     const opened = await OpenMessage.openAll(session.services, mailboxStream(session.accountId), some)
     for (const [uid, { content }] of opened) {

@@ -11,6 +11,8 @@ export interface ResultOptions {
   readonly count: boolean
   readonly all: boolean
   readonly save: boolean
+  /** RFC 5267: ADDTO and REMOVEFROM follow until the mailbox is left. */
+  readonly update: boolean
   readonly partial: PartialRange | undefined
 }
 
@@ -21,9 +23,9 @@ export interface PartialRange {
 }
 
 /** `RETURN (…)`, already behind its name. */
-export function readResultOptions(args: Arguments): ResultOptions {
+export function readResultOptions(args: Arguments, { mayUpdate = false } = {}): ResultOptions {
   args.space()
-  let [min, max, count, all, save] = [false, false, false, false, false]
+  let [min, max, count, all, save, update] = [false, false, false, false, false, false]
   let partial: PartialRange | undefined
   args.list(() => {
     const name = args.word()
@@ -32,6 +34,9 @@ export function readResultOptions(args: Arguments): ResultOptions {
     else if (name === 'COUNT') count = true
     else if (name === 'ALL') all = true
     else if (name === 'SAVE') save = true
+    else if (name === 'UPDATE' && mayUpdate) update = true
+    // A hint that more of the same will be asked: what it would prepare is always there.
+    else if (name === 'CONTEXT' && mayUpdate) return
     else if (name === 'PARTIAL') {
       args.space()
       partial = readPartial(args)
@@ -39,7 +44,7 @@ export function readResultOptions(args: Arguments): ResultOptions {
   }, true)
   if (all && partial) throw new BadCommand('ALL and PARTIAL exclude each other')
   if (!min && !max && !count && !all && !save && !partial) all = true
-  return { min, max, count, all, save, partial }
+  return { min, max, count, all, save, update, partial }
 }
 
 export function readPartial(args: Arguments): PartialRange {
