@@ -68,6 +68,10 @@ export class RowDigest {
   domain({ name }: DomainState): void {
     this.#add('domain', name)
   }
+  /** Ascending by key (`shareKey`), after the domains. */
+  share(key: string): void {
+    this.#add('share', key)
+  }
   submission(submission: SubmissionState): void {
     this.#add('submission', ...Object.entries(submission).sort(([a], [b]) => (a < b ? -1 : 1)))
   }

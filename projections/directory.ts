@@ -3,11 +3,11 @@
 import { ACCOUNT_EVENT_TYPES, type AddressKind } from '../domain/account/account.ts'
 import { accountOfStream, isRedacted } from '../domain/log.ts'
 import type { SourceEvent } from './ports/event-source.ts'
-import type { DirectoryState, DirectoryUnit, Projector } from './ports/view-store.ts'
+import { type DirectoryState, type DirectoryUnit, type Projector, shareKey } from './ports/view-store.ts'
 
 export const directoryProjector: Projector<DirectoryUnit> = {
   name: 'directory',
-  version: 4,
+  version: 5,
   prefixes: ['account-', 'domain-'],
   types: new Set<string>([...ACCOUNT_EVENT_TYPES, 'DomainAdded']),
   apply,
@@ -46,6 +46,8 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       slowed: null,
       filterRules: [],
       activeRules: null,
+      grants: [],
+      annotations: [],
     }
     addAddress(unit, account, address, 'primary')
     unit.accounts.put(id, account)
@@ -106,6 +108,23 @@ function apply(unit: DirectoryUnit, event: SourceEvent): void {
       if (name === null || account.filterRules.some((each) => each.name === name)) account.activeRules = name
       break
     }
+    case 'FolderShared': {
+      const { folderId, with: grantee, rights } = event.data
+      account.grants = account.grants.filter((grant) => grant.folderId !== folderId || grant.with !== grantee)
+      if (rights !== '') account.grants.push({ folderId, with: grantee, rights })
+      const key = shareKey(grantee, id)
+      if (account.grants.some((grant) => grant.with === grantee)) unit.shares.put(key, { with: grantee, owner: id })
+      else unit.shares.delete(key)
+      break
+    }
+    case 'AnnotationChanged': {
+      const { folderId, entry, value } = event.data
+      const { annotations } = account
+      account.annotations = annotations.filter((each) => each.folderId !== folderId || each.entry !== entry)
+      const bytes = value === null ? 0 : Buffer.byteLength(value, 'base64')
+      if (value !== null) account.annotations.push({ folderId, entry, bytes, revision: Number(event.revision) })
+      break
+    }
     case 'LegalHoldPlaced':
       if (!account.holds.includes(event.data.holdId)) account.holds.push(event.data.holdId)
       break
@@ -146,7 +165,9 @@ function addAddress(unit: DirectoryUnit, account: DirectoryState, address: strin
 function erase(unit: DirectoryUnit, event: SourceEvent): void {
   const id = accountOfStream(event.stream)
   if (id === undefined) return
-  for (const { address } of unit.accounts.get(id)?.addresses ?? []) unit.addresses.delete(address)
+  const known = unit.accounts.get(id)
+  for (const { address } of known?.addresses ?? []) unit.addresses.delete(address)
+  for (const grant of known?.grants ?? []) unit.shares.delete(shareKey(grant.with, id))
   unit.accounts.put(id, {
     id,
     opened: Number(event.position),
@@ -165,5 +186,7 @@ function erase(unit: DirectoryUnit, event: SourceEvent): void {
     slowed: null,
     filterRules: [],
     activeRules: null,
+    grants: [],
+    annotations: [],
   })
 }

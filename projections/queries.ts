@@ -311,6 +311,15 @@ export interface DirectoryRow {
   readonly filterRules: readonly { readonly name: string; readonly bytes: number; readonly revision: Revision }[]
   /** Name of the script in force. */
   readonly activeRules: string | null
+  /** What others may do with its folders. */
+  readonly grants: readonly { readonly folderId: string; readonly with: string; readonly rights: string }[]
+  /** `revision` is that of the event in the account's stream that holds the value. */
+  readonly annotations: readonly {
+    readonly folderId: string | null
+    readonly entry: string
+    readonly bytes: number
+    readonly revision: Revision
+  }[]
 }
 
 export interface DirectoryQueries {
@@ -320,6 +329,8 @@ export interface DirectoryQueries {
   /** In the order of their opening, erased ones left out. */
   accounts(): Promise<readonly DirectoryRow[]>
   erasedAccounts(): Promise<readonly AccountId[]>
+  /** Who shares a folder with one of these: an account's id, or a domain as `@example.test`. Ascending, none twice. */
+  ownersSharingWith(grantees: readonly string[]): Promise<readonly AccountId[]>
   hasDomain(name: string): Promise<boolean>
   domains(): Promise<readonly string[]>
 }

@@ -67,6 +67,15 @@ export interface DirectoryAccount {
   /** Its Sieve scripts; `revision` is that of the event in the account's stream that holds the text. */
   readonly filterRules?: readonly { readonly name: string; readonly bytes: number; readonly revision: Revision }[]
   readonly activeRules?: string | null
+  /** What others may do with its folders. */
+  readonly grants?: readonly { readonly folderId: string; readonly with: string; readonly rights: string }[]
+  /** `revision` is that of the event in the account's stream that holds the value. */
+  readonly annotations?: readonly {
+    readonly folderId: string | null
+    readonly entry: string
+    readonly bytes: number
+    readonly revision: Revision
+  }[]
 }
 
 export interface Directory {
@@ -74,6 +83,8 @@ export interface Directory {
   resolve(address: string): Promise<{ readonly accountId: AccountId; readonly kind: AddressKind } | undefined>
   account(id: AccountId): Promise<DirectoryAccount | undefined>
   accounts(): Promise<readonly DirectoryAccount[]>
+  /** Who shares a folder with one of these: an account's id, or a domain as `@example.test`. */
+  ownersSharingWith(grantees: readonly string[]): Promise<readonly AccountId[]>
   /** Whether mail for the domain (lowercase A-label or U-label, normalised) is ours. */
   hasDomain(name: string): Promise<boolean>
   domains(): Promise<readonly string[]>

@@ -1,5 +1,7 @@
 // The events of `account-<accountId>`, `address-<hash>` and `domain-<hash>` streams: people, their addresses, credentials and rights.
 
+import { type Grant, type Grantee, MAX_ANNOTATION_BYTES, MAX_ANNOTATIONS, MAX_GRANTS, type Rights } from './sharing.ts'
+
 export type AccountRole = 'user' | 'admin' | 'auditor'
 
 export type AccountEvent =
@@ -24,6 +26,13 @@ export type AccountEvent =
       data: { accountId: string; reason: SlowedReason; detail: string; until: number }
     }
   | { type: 'SendingResumed'; data: { accountId: string } }
+  /** From now on the grantee has these rights on the folder and no others; '' takes them all away. */
+  | { type: 'FolderShared'; data: { accountId: string; folderId: string; with: Grantee; rights: Rights } }
+  /** Of a folder, own or another's, or with null of the account; base64 of its bytes, null for an annotation that goes. */
+  | {
+      type: 'AnnotationChanged'
+      data: { accountId: string; folderId: string | null; entry: string; value: string | null }
+    }
   | { type: 'AccountErased'; data: { accountId: string } }
 
 /** What SCRAM-SHA-256 checks a password by, without knowing it (RFC 5803 §2); bytes in base64. */
@@ -61,6 +70,8 @@ export const ACCOUNT_EVENT_TYPES = [
   'LegalHoldReleased',
   'SendingSlowed',
   'SendingResumed',
+  'FolderShared',
+  'AnnotationChanged',
   'AccountErased',
 ] as const satisfies readonly AccountEvent['type'][]
 
@@ -81,6 +92,9 @@ export interface Account {
   readonly filterRules: ReadonlyMap<string, string>
   /** The script in force; null for none. */
   readonly activeRules: string | null
+  readonly grants: readonly Grant[]
+  /** Of values only their keys: `folderId entry`. */
+  readonly annotations: ReadonlySet<string>
 }
 
 export const noAccount: Account = {
@@ -92,6 +106,8 @@ export const noAccount: Account = {
   slowedUntil: 0,
   filterRules: new Map(),
   activeRules: null,
+  grants: [],
+  annotations: new Set(),
 }
 
 // ── Evolve ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,6 +153,18 @@ export function evolve(state: Account, event: AccountEvent): Account {
       const { name } = event.data
       return name === null || state.filterRules.has(name) ? { ...state, activeRules: name } : state
     }
+    case 'FolderShared': {
+      const { folderId, with: grantee, rights } = event.data
+      const others = state.grants.filter((grant) => grant.folderId !== folderId || grant.with !== grantee)
+      return { ...state, grants: rights === '' ? others : [...others, { folderId, with: grantee, rights }] }
+    }
+    case 'AnnotationChanged': {
+      const annotations = new Set(state.annotations)
+      const key = annotationKey(event.data)
+      if (event.data.value === null) annotations.delete(key)
+      else annotations.add(key)
+      return { ...state, annotations }
+    }
     case 'PasswordChanged':
       return state
     default: {
@@ -145,6 +173,9 @@ export function evolve(state: Account, event: AccountEvent): Account {
     }
   }
 }
+
+const annotationKey = ({ folderId, entry }: { readonly folderId: string | null; readonly entry: string }): string =>
+  `${folderId ?? ''} ${entry}`
 
 function without(set: ReadonlySet<string>, item: string): ReadonlySet<string> {
   const next = new Set(set)
@@ -169,6 +200,10 @@ export type AccountCommand =
   | { type: 'ReleaseLegalHold'; holdId: string }
   | { type: 'SlowSending'; reason: SlowedReason; detail: string; until: number; at: number }
   | { type: 'ResumeSending' }
+  /** Rights as `rightsOf` (domain/account/sharing.ts) answers them. */
+  | { type: 'ShareFolder'; folderId: string; with: Grantee; rights: Rights }
+  /** Value in base64; null removes. */
+  | { type: 'ChangeAnnotation'; folderId: string | null; entry: string; value: string | null }
   | { type: 'EraseAccount' }
 
 export interface AccountRefusal {
@@ -305,6 +340,24 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
     }
     case 'ResumeSending':
       return state.slowedUntil === 0 ? { events: [] } : { events: [{ type: 'SendingResumed', data: { accountId } }] }
+    case 'ShareFolder': {
+      const { folderId, with: grantee, rights } = command
+      const now = state.grants.find((grant) => grant.folderId === folderId && grant.with === grantee)?.rights ?? ''
+      if (now === rights) return { events: [] }
+      if (now === '' && state.grants.length >= MAX_GRANTS)
+        return refuse('too-many', `An account shares its folders at most ${MAX_GRANTS} times: take some rights back.`)
+      return { events: [{ type: 'FolderShared', data: { accountId, folderId, with: grantee, rights } }] }
+    }
+    case 'ChangeAnnotation': {
+      const { folderId, entry, value } = command
+      const known = state.annotations.has(annotationKey(command))
+      if (value === null && !known) return { events: [] }
+      if ((value?.length ?? 0) > Math.ceil(MAX_ANNOTATION_BYTES / 3) * 4)
+        return refuse('bad-value', `An annotation takes at most ${MAX_ANNOTATION_BYTES} bytes.`)
+      if (!known && state.annotations.size >= MAX_ANNOTATIONS)
+        return refuse('too-many', `An account keeps at most ${MAX_ANNOTATIONS} annotations.`)
+      return { events: [{ type: 'AnnotationChanged', data: { accountId, folderId, entry, value } }] }
+    }
     case 'EraseAccount': {
       if (state.holds.size > 0) {
         return refuse(

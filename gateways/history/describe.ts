@@ -65,6 +65,12 @@ export function describeEvent(event: EverpostEvent | Redacted): string {
       return `Sending slowed: ${event.data.detail}`
     case 'SendingResumed':
       return 'Sending at full speed again'
+    case 'FolderShared':
+      return event.data.rights === ''
+        ? 'A folder is no longer shared'
+        : `A folder shared, with rights ${event.data.rights}`
+    case 'AnnotationChanged':
+      return `Annotation ${event.data.entry} ${event.data.value === null ? 'removed' : 'changed'}`
     case 'AccountErased':
       return 'Account erased'
     case 'AddressClaimed':

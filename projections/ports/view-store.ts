@@ -162,7 +162,17 @@ export interface DirectoryState {
   /** `revision` is that of the event with the script. */
   filterRules: { name: string; bytes: number; revision: number }[]
   activeRules: string | null
+  /** What others may do with its folders. */
+  grants: { folderId: string; with: string; rights: string }[]
+  /** `revision` is that of the event with the value. */
+  annotations: { folderId: string | null; entry: string; bytes: number; revision: number }[]
 }
+/** That an owner shares something with an account, or with everybody of a domain (`@example.test`). */
+export interface ShareState {
+  readonly with: string
+  readonly owner: AccountId
+}
+export const shareKey = (grantee: string, owner: AccountId): string => `${grantee}/${owner}`
 export interface AddressState {
   readonly accountId: AccountId
   readonly kind: AddressKind
@@ -174,6 +184,8 @@ export interface DirectoryUnit {
   readonly accounts: Table<DirectoryState>
   readonly addresses: Table<AddressState>
   readonly domains: Table<DomainState>
+  /** By `shareKey`. */
+  readonly shares: Table<ShareState>
 }
 export type DirectoryStore = ViewStore<DirectoryUnit>
 

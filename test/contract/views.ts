@@ -82,6 +82,7 @@ export async function digests(views: OpenedViews): Promise<readonly string[]> {
 /** Everything that can be asked, asked. */
 export async function answers({ mailbox, directory, submissions, timeline }: ViewQueries): Promise<unknown> {
   const all: unknown[] = [await directory.accounts(), await directory.domains(), await submissions.pendingSubmissions()]
+  all.push(await directory.ownersSharingWith([ACCOUNTS[0], '@example.test']), await directory.ownersSharingWith([]))
   for (const account of ACCOUNTS) {
     const snapshot = await mailbox.snapshot(account, MESSAGES)
     const rows = await mailbox.messagesById(account, MESSAGES)

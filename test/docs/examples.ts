@@ -105,6 +105,8 @@ export const EXAMPLES: { readonly [T in EverpostEvent['type']]: Extract<Everpost
     until: 1_772_442_000_000,
   },
   SendingResumed: { accountId: account },
+  FolderShared: { accountId: account, folderId: folder, with: '@example.test', rights: 'lrs' },
+  AnnotationChanged: { accountId: account, folderId: folder, entry: '/private/comment', value: 'base64' },
   AccountErased: { accountId: account },
   AddressClaimed: { accountId: account },
   AutomaticReplySent: {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   type AccountCommand,
@@ -8,6 +9,15 @@ import {
   MAX_FILTER_SCRIPTS,
   MAX_TEXT,
 } from '../../domain/account/account.ts'
+import {
+  entryName,
+  grantedRights,
+  MAX_ANNOTATION_BYTES,
+  MAX_ANNOTATIONS,
+  MAX_GRANTS,
+  rightsOf,
+  withoutRights,
+} from '../../domain/account/sharing.ts'
 import { givenAccount as given } from './spec.ts'
 
 const accountId = 'acc'
@@ -28,6 +38,8 @@ const LATER: readonly AccountCommand[] = [
   { type: 'ChangeFilterRules', name: 'main', script: 'keep;' },
   { type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' },
   { type: 'ReleaseLegalHold', holdId: 'h1' },
+  { type: 'ShareFolder', folderId: 'f', with: 'other', rights: 'lr' },
+  { type: 'ChangeAnnotation', folderId: null, entry: '/private/x', value: 'AA==' },
 ]
 
 describe('every account command', () => {
@@ -193,5 +205,101 @@ describe('EraseAccount', () => {
   it('produces once, then stays quiet', () => {
     given(opened).when({ type: 'EraseAccount' }).then(erased)
     given(opened, erased).when({ type: 'EraseAccount' }).quiet()
+  })
+})
+
+describe('ShareFolder', () => {
+  const share = (rights: string, grantee = 'other'): AccountCommand => ({
+    type: 'ShareFolder',
+    folderId: 'f',
+    with: grantee,
+    rights,
+  })
+  const shared = (rights: string, grantee = 'other'): AccountEvent => ({
+    type: 'FolderShared',
+    data: { accountId, folderId: 'f', with: grantee, rights },
+  })
+  it('produces, takes back, stays quiet, refuses too many', () => {
+    given(opened).when(share('lr')).then(shared('lr'))
+    given(opened, shared('lr')).when(share('l')).then(shared('l'))
+    given(opened, shared('lr')).when(share('lr')).quiet()
+    given(opened).when(share('')).quiet()
+    given(opened, shared('lr')).when(share('')).then(shared(''))
+    const full = Array.from({ length: MAX_GRANTS }, (_, i) => shared('l', `other${i}`))
+    given(opened, ...full)
+      .when(share('l'))
+      .refused('too-many')
+    given(opened, ...full)
+      .when(share('lr', 'other1'))
+      .then(shared('lr', 'other1'))
+  })
+})
+
+describe('ChangeAnnotation', () => {
+  const change = (value: string | null, entry = '/private/x'): AccountCommand => ({
+    type: 'ChangeAnnotation',
+    folderId: 'f',
+    entry,
+    value,
+  })
+  const changed = (value: string | null, entry = '/private/x'): AccountEvent => ({
+    type: 'AnnotationChanged',
+    data: { accountId, folderId: 'f', entry, value },
+  })
+  it('produces, removes, stays quiet, refuses what is too long and too many', () => {
+    given(opened).when(change('AA==')).then(changed('AA=='))
+    given(opened, changed('AA==')).when(change(null)).then(changed(null))
+    given(opened).when(change(null)).quiet()
+    given(opened)
+      .when(change('A'.repeat(MAX_ANNOTATION_BYTES * 2)))
+      .refused('bad-value')
+    const full = Array.from({ length: MAX_ANNOTATIONS }, (_, i) => changed('AA==', `/private/${i}`))
+    given(opened, ...full)
+      .when(change('AA=='))
+      .refused('too-many')
+    given(opened, ...full)
+      .when(change('AB==', '/private/7'))
+      .then(changed('AB==', '/private/7'))
+  })
+})
+
+describe('rights', () => {
+  it('are letters in one order, the old ones those that they stand for', () => {
+    assert.equal(rightsOf('rl'), 'lr')
+    assert.equal(rightsOf(''), '')
+    assert.equal(rightsOf('c'), 'kx')
+    assert.equal(rightsOf('d'), 'te')
+    assert.equal(rightsOf('aaa'), 'a')
+    assert.equal(rightsOf('z'), undefined)
+    assert.equal(rightsOf('L'), undefined)
+    assert.equal(withoutRights('lrswi', 'si'), 'lrw')
+  })
+  it('are joined from those of the account and of its domain', () => {
+    const grants = [
+      { folderId: 'f', with: 'bob', rights: 'lr' },
+      { folderId: 'f', with: '@example.test', rights: 'ls' },
+      { folderId: 'f', with: 'kim', rights: 'a' },
+      { folderId: 'g', with: 'bob', rights: 'x' },
+    ]
+    assert.equal(grantedRights(grants, 'f', { id: 'bob', domain: 'example.test' }), 'lrs')
+    assert.equal(grantedRights(grants, 'f', { id: 'bob', domain: 'other.test' }), 'lr')
+    assert.equal(grantedRights(grants, 'f', { id: 'eve', domain: 'other.test' }), '')
+  })
+  it('and entries have names that are paths', () => {
+    assert.equal(entryName('/private/Comment'), '/private/comment')
+    assert.equal(entryName('/shared/vendor/cmu/cyrus-imapd/color'), '/shared/vendor/cmu/cyrus-imapd/color')
+    for (const bad of [
+      '',
+      '/',
+      '/private',
+      '/private/',
+      '/private//x',
+      '/other/x',
+      '/private/a*',
+      '/private/a%',
+      '/private/\u00e9',
+      `/private/${'x'.repeat(300)}`,
+    ])
+      assert.equal(entryName(bad), undefined, bad)
   })
 })

@@ -129,6 +129,14 @@ const otherEvent = (account: string): fc.Arbitrary<readonly [stream: string, eve
     { type: 'PasswordChanged', data: { accountId: account, hash: 'h' } },
     { type: 'QuotaChanged', data: { accountId: account, bytes: 5 } },
     { type: 'LegalHoldPlaced', data: { accountId: account, holdId: 'h', reason: 'r' } },
+    ...['lr', ''].flatMap((rights): EverpostEvent[] => [
+      { type: 'FolderShared', data: { accountId: account, folderId: 'work', with: ACCOUNTS[0], rights } },
+      { type: 'FolderShared', data: { accountId: account, folderId: 'inbox', with: '@example.test', rights } },
+    ]),
+    ...['AAAA', null].map((value): EverpostEvent => {
+      const data = { accountId: account, folderId: null, entry: '/private/comment', value }
+      return { type: 'AnnotationChanged', data }
+    }),
     {
       type: 'MessageSubmitted',
       data: {
@@ -150,7 +158,7 @@ const otherEvent = (account: string): fc.Arbitrary<readonly [stream: string, eve
   return fc
     .constantFrom(...events)
     .map((event) => [
-      event.type.match(/^(Account|Address|Password|Quota|Legal)/)
+      event.type.match(/^(Account|Address|Password|Quota|Legal|FolderShared|Annotation)/)
         ? accountStream(account)
         : submissionStream(submissionId),
       event,

@@ -132,6 +132,10 @@ export class FakeDirectory implements Directory {
   async accounts() {
     return [...this.known.values()]
   }
+  async ownersSharingWith(grantees: readonly string[]) {
+    const shares = ({ grants = [] }: DirectoryAccount) => grants.some((grant) => grantees.includes(grant.with))
+    return [...this.known.values()].filter(shares).map(({ id }) => id)
+  }
   async hasDomain(name: string) {
     return this.names.has(name)
   }

@@ -9,6 +9,7 @@ import type {
   DomainState,
   ParkedEvent,
   SentMessage,
+  ShareState,
   SubmissionState,
   SubmissionsStore,
   SubmissionsUnit,
@@ -63,18 +64,21 @@ export class MemoryDirectory extends MemoryStore<DirectoryUnit> implements Direc
   readonly #accounts = new Map<string, DirectoryState>()
   readonly #addresses = new Map<string, AddressState>()
   readonly #domains = new Map<string, DomainState>()
+  readonly #shares = new Map<string, ShareState>()
 
   begin(): DirectoryUnit {
     return {
       accounts: new Table(loader(this.#accounts)),
       addresses: new Table(loader(this.#addresses)),
       domains: new Table(loader(this.#domains)),
+      shares: new Table(loader(this.#shares)),
     }
   }
   protected write(unit: DirectoryUnit): void {
     apply(this.#accounts, unit.accounts)
     apply(this.#addresses, unit.addresses)
     apply(this.#domains, unit.domains)
+    apply(this.#shares, unit.shares)
   }
   digest(): string {
     const digest = new RowDigest()
@@ -82,6 +86,7 @@ export class MemoryDirectory extends MemoryStore<DirectoryUnit> implements Direc
     for (const address of sorted(this.#addresses.keys()))
       digest.address(address, this.#addresses.get(address) as AddressState)
     for (const name of sorted(this.#domains.keys())) digest.domain({ name })
+    for (const key of sorted(this.#shares.keys())) digest.share(key)
     return digest.finish()
   }
   readonly queries: DirectoryQueries = {
@@ -96,6 +101,10 @@ export class MemoryDirectory extends MemoryStore<DirectoryUnit> implements Direc
         .filter((account) => !account.erased)
         .sort((a, b) => a.opened - b.opened)
         .map((account) => directoryRow(structuredClone(account))),
+    ownersSharingWith: async (grantees) => {
+      const owners = [...this.#shares.values()].filter((share) => grantees.includes(share.with))
+      return sorted(new Set(owners.map(({ owner }) => owner)))
+    },
     hasDomain: async (name) => this.#domains.has(name),
     domains: async () => sorted(this.#domains.keys()),
   }

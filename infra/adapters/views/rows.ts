@@ -22,6 +22,8 @@ export function directoryRow(account: DirectoryState): DirectoryRow {
     slowed,
     filterRules: account.filterRules.map(({ revision: at, ...rules }) => ({ ...rules, revision: BigInt(at) })),
     activeRules,
+    grants: account.grants,
+    annotations: account.annotations.map(({ revision: at, ...rest }) => ({ ...rest, revision: BigInt(at) })),
     ...(account.passwordHash === undefined ? {} : { passwordHash: account.passwordHash }),
     ...(account.passwordRevision === undefined ? {} : { passwordRevision: BigInt(account.passwordRevision) }),
   }

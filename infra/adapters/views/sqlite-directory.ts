@@ -3,12 +3,13 @@ import type { AddressKind } from '../../../domain/account/account.ts'
 import type { AccountId, Position } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
 import { directoryProjector } from '../../../projections/directory.ts'
-import type {
-  AddressState,
-  DirectoryState,
-  DirectoryStore,
-  DirectoryUnit,
-  ParkedEvent,
+import {
+  type AddressState,
+  type DirectoryState,
+  type DirectoryStore,
+  type DirectoryUnit,
+  type ParkedEvent,
+  shareKey,
 } from '../../../projections/ports/view-store.ts'
 import type { DirectoryQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
@@ -21,7 +22,8 @@ export const directorySchema: ViewSchema = {
   tables: `
     CREATE TABLE account (id TEXT PRIMARY KEY, opened INTEGER NOT NULL, erased INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE address (address TEXT PRIMARY KEY, account TEXT NOT NULL, kind TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE domain (name TEXT PRIMARY KEY) WITHOUT ROWID;`,
+    CREATE TABLE domain (name TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE share (grantee TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (grantee, owner)) WITHOUT ROWID;`,
   indexes: 'CREATE INDEX account_opened ON account (opened) WHERE erased = 0;',
 }
 
@@ -44,6 +46,7 @@ export class SqliteDirectory extends SqliteStore implements DirectoryStore {
   begin(): DirectoryUnit {
     const account = this.queries.prepare('SELECT body FROM account WHERE id = ?')
     const domain = this.queries.prepare('SELECT name FROM domain WHERE name = ?')
+    const share = this.queries.prepare('SELECT 1 FROM share WHERE grantee = ? AND owner = ?')
     return {
       accounts: new Table((id) => {
         const row = account.get(id)
@@ -51,6 +54,10 @@ export class SqliteDirectory extends SqliteStore implements DirectoryStore {
       }),
       addresses: new Table((address) => findAddress(this.queries, address)),
       domains: new Table((name) => (domain.get(name) === undefined ? undefined : { name })),
+      shares: new Table((key) => {
+        const [grantee, owner] = partsOf(key)
+        return share.get(grantee, owner) === undefined ? undefined : { with: grantee, owner }
+      }),
     }
   }
 
@@ -64,10 +71,20 @@ export class SqliteDirectory extends SqliteStore implements DirectoryStore {
         if (row === undefined) db.prepare('DELETE FROM address WHERE address = ?').run(key)
         else db.prepare('INSERT OR REPLACE INTO address VALUES (?, ?, ?)').run(key, row.accountId, row.kind)
       }
+      for (const { key, row } of unit.shares.changes()) {
+        const drop = 'DELETE FROM share WHERE grantee = ? AND owner = ?'
+        db.prepare(row === undefined ? drop : 'INSERT OR REPLACE INTO share VALUES (?, ?)').run(...partsOf(key))
+      }
       for (const { key } of unit.domains.changes()) db.prepare('INSERT OR REPLACE INTO domain VALUES (?)').run(key)
     }
     this.file.commit(write, checkpoint, parked)
   }
+}
+
+/** Account ids and domains hold no slash. */
+function partsOf(key: string): [grantee: string, owner: string] {
+  const at = key.indexOf('/')
+  return [key.slice(0, at), key.slice(at + 1)]
 }
 
 function findAddress(queries: Queries, address: string): AddressState | undefined {
@@ -97,6 +114,11 @@ export class SqliteDirectoryQueries implements DirectoryQueries {
       .all()
       .map(([id]) => String(id))
   }
+  async ownersSharingWith(grantees: readonly string[]) {
+    const query = this.#queries.prepare('SELECT owner FROM share WHERE grantee = ?')
+    const owners = grantees.flatMap((grantee) => query.all(grantee).map(([owner]) => String(owner)))
+    return [...new Set(owners)].sort()
+  }
   async hasDomain(name: string) {
     return this.#queries.prepare('SELECT 1 FROM domain WHERE name = ?').get(name) !== undefined
   }
@@ -116,5 +138,7 @@ export function directoryDigest(queries: Queries): string {
     digest.address(String(address), { accountId: String(accountId), kind: kind as AddressKind })
   const domains = queries.prepare('SELECT name FROM domain').all()
   for (const name of domains.map(([each]) => String(each)).sort()) digest.domain({ name })
+  const shares = queries.prepare('SELECT grantee, owner FROM share').all()
+  for (const key of shares.map(([grantee, owner]) => shareKey(String(grantee), String(owner))).sort()) digest.share(key)
   return digest.finish()
 }
