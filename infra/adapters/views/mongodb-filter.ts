@@ -1,0 +1,244 @@
+// The filter view in MongoDB: held mail, and the examples that people gave.
+import type { Label } from '../../../domain/filter/model.ts'
+import { type AccountId, accountOfStream, isRedacted, type Position } from '../../../domain/log.ts'
+import { RowDigest } from '../../../projections/digest.ts'
+import { MAX_EXAMPLES } from '../../../projections/filter.ts'
+import { isUnreadable, type SourceEvent } from '../../../projections/ports/event-source.ts'
+import type {
+  Example,
+  FilterFolders,
+  FilterStore,
+  FilterUnit,
+  JudgedMessage,
+  QuarantineState,
+} from '../../../projections/ports/view-store.ts'
+import type { FilterQueries, QuarantineRow } from '../../../projections/queries.ts'
+import { Table } from '../../../projections/unit-of-work.ts'
+import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
+
+type MongoFilterUnit = FilterUnit & { readonly erased: ReadonlySet<AccountId> }
+
+const accountOf = (key: string): AccountId => key.slice(0, key.indexOf('/'))
+const afterSlash = (key: string): string => key.slice(key.indexOf('/') + 1)
+const quarantineOf = (row: Row): QuarantineState => JSON.parse(String(row['body'])) as QuarantineState
+const judgedOf = (row: Row): JudgedMessage => ({ junk: row['junk'], label: row['label'] ?? undefined })
+
+export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterStore {
+  constructor(database: MongoDatabase, options: MongoStoreOptions) {
+    super(database, 'filter', options)
+  }
+
+  async begin(events: readonly SourceEvent[]): Promise<MongoFilterUnit> {
+    const accounts = new Set<AccountId>()
+    const messages = new Set<string>()
+    const held = new Set<string>()
+    for (const event of events) {
+      if (isRedacted(event) || isUnreadable(event)) continue
+      const account = accountOfStream(event.stream)
+      if (account !== undefined) {
+        if (!this.owns(account)) continue
+        accounts.add(account)
+        for (const id of messagesOf(event)) messages.add(`${account}/${id}`)
+      } else if (
+        event.type === 'MailQuarantined' ||
+        event.type === 'MailReleased' ||
+        event.type === 'QuarantineDropped'
+      ) {
+        for (const section of Object.keys(event.data?.sections ?? {}))
+          if (this.owns(section)) held.add(`${section}/${event.data.intakeId}`)
+      }
+    }
+    const [folders, judged, quarantine] = await Promise.all([
+      this.rows('folders', accounts),
+      this.rows('judged', messages),
+      this.rows('quarantine', held),
+    ])
+    const erased = new Set<AccountId>()
+    const of = (rows: ReadonlyMap<string, Row>, key: string) => (erased.has(accountOf(key)) ? undefined : rows.get(key))
+    const unit = {
+      erased,
+      folders: new Table<FilterFolders>((account) => {
+        const row = erased.has(account) ? undefined : folders.get(account)
+        return row && { account, junk: row['junk'], trash: row['trash'] }
+      }),
+      judged: new Table<JudgedMessage>((key) => {
+        const row = of(judged, key)
+        return row && judgedOf(row)
+      }),
+      // Never read, only written.
+      examples: new Table<Example>(() => undefined),
+      quarantine: new Table<QuarantineState>((key) => {
+        const row = of(quarantine, key)
+        return row && quarantineOf(row)
+      }),
+      erase(account: AccountId) {
+        erased.add(account)
+        for (const table of [unit.judged, unit.examples, unit.quarantine] as Table<object>[])
+          for (const [key] of [...table.entries()]) if (accountOf(key) === account) table.delete(key)
+        unit.folders.delete(account)
+      },
+    }
+    return unit
+  }
+
+  protected async writes(unit: MongoFilterUnit): Promise<RowWrite[]> {
+    const { erased } = unit
+    const writes: RowWrite[] = []
+    for (const account of erased) {
+      if (!this.owns(account)) continue
+      for (const table of ['judged', 'example', 'quarantine', 'folders'] as const)
+        writes.push({ op: 'wipe', table, account })
+    }
+    const put = (table: 'folders' | 'judged' | 'quarantine', id: string, stored: boolean, row: object) => {
+      const account = table === 'folders' ? id : accountOf(id)
+      if (!this.owns(account)) return
+      writes.push({ op: 'put', table, id, account, fresh: !stored || erased.has(account), row })
+    }
+    for (const { key, row, stored } of unit.folders.changes())
+      if (row) put('folders', key, stored, { junk: row.junk, trash: row.trash })
+    for (const { key, row, stored } of unit.judged.changes())
+      if (row) put('judged', key, stored, { junk: row.junk, label: row.label ?? null })
+    for (const { key, row, stored } of unit.quarantine.changes())
+      if (row)
+        put('quarantine', key, stored, {
+          position: row.position,
+          held: row.state === 'held',
+          body: JSON.stringify(row),
+        })
+    writes.push(...(await this.#examples(unit)))
+    return writes
+  }
+
+  /** The newest thousand of an account stay. */
+  async #examples(unit: MongoFilterUnit): Promise<RowWrite[]> {
+    const taught = Map.groupBy(
+      [...unit.examples.changes()].filter(({ row }) => row !== undefined && this.owns(row.account)),
+      ({ row }) => (row as Example).account,
+    )
+    const writes: RowWrite[] = []
+    for (const [account, changes] of taught) {
+      const positions = new Map<string, number>()
+      if (!unit.erased.has(account)) {
+        const options = { hint: 'example_account', projection: { position: 1 } }
+        for await (const row of this.table('example').find({ a: account }, options))
+          positions.set(row._id, Number(row['position']))
+      }
+      const stored = new Set(positions.keys())
+      for (const { key, row } of changes) {
+        const { label, position } = row as Example
+        positions.set(key, position)
+        const kept = { position, label }
+        writes.push({ op: 'put', table: 'example', id: key, account, fresh: !stored.has(key), row: kept })
+      }
+      if (positions.size <= MAX_EXAMPLES) continue
+      const least = [...positions.values()].sort((a, b) => b - a)[MAX_EXAMPLES - 1] ?? 0
+      const gone = new Set([...positions].filter(([, position]) => position < least).map(([key]) => key))
+      const kept = writes.filter((each) => each.op === 'wipe' || !gone.has(each.id))
+      writes.splice(0, writes.length, ...kept)
+      for (const id of gone) if (stored.has(id)) writes.push({ op: 'drop', table: 'example', id, account })
+    }
+    return writes
+  }
+
+  async digest(): Promise<string> {
+    const digest = new RowDigest()
+    for await (const row of this.table('folders').find({}).sort({ _id: 1 }))
+      digest.filterFolders({ account: row._id, junk: row['junk'], trash: row['trash'] })
+    for await (const row of this.table('judged').find({}).sort({ _id: 1 }).allowDiskUse())
+      digest.judged(row.a, afterSlash(row._id), judgedOf(row))
+    for await (const row of this.table('example').find({}).sort({ position: 1, _id: 1 }))
+      digest.example(afterSlash(row._id), {
+        account: row.a,
+        position: row['position'],
+        label: row['label'],
+      })
+    for await (const row of this.table('quarantine').find({}).sort({ _id: 1 })) digest.quarantined(quarantineOf(row))
+    return digest.finish()
+  }
+}
+
+/** Messages of which an event may say something. */
+function messagesOf(event: SourceEvent): readonly string[] {
+  if (isRedacted(event)) return []
+  switch (event.type) {
+    case 'MessageReceived':
+    case 'MessageAppended':
+    case 'MessageMoved':
+    case 'MessageRestored':
+      return [event.data?.messageId]
+    case 'MessageCopied':
+      return [event.data?.messageId, event.data?.copyId]
+    case 'FlagsChanged':
+      return event.data?.messageIds ?? []
+    default:
+      return []
+  }
+}
+
+const quarantineRow = (row: Row): QuarantineRow => {
+  const { position, ...rest } = quarantineOf(row)
+  return { ...rest, position: BigInt(position) }
+}
+
+export class MongoFilterQueries implements FilterQueries {
+  readonly #database: MongoDatabase
+  readonly #generation: number
+  constructor(database: MongoDatabase, generation: number) {
+    this.#database = database
+    this.#generation = generation
+  }
+  #table(name: 'example' | 'quarantine') {
+    return this.#database.collection('filter', this.#generation, name)
+  }
+
+  async quarantine(
+    account: AccountId,
+    { first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {},
+  ) {
+    if (first < 1) return []
+    const where = { a: account, held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
+    const options = { sort: { position: -1 }, hint: 'quarantine_account', limit: first } as const
+    return (await this.#table('quarantine').find(where, options).toArray()).map(quarantineRow)
+  }
+  async quarantined(account: AccountId, intakeId: string) {
+    const row = await this.#table('quarantine').findOne({ _id: `${account}/${intakeId}` })
+    return row === null ? undefined : quarantineRow(row)
+  }
+  async allQuarantined({ first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {}) {
+    if (first < 1) return []
+    const where = { held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
+    const options = { sort: { position: -1, a: 1 }, hint: 'quarantine_position', limit: first } as const
+    return (await this.#table('quarantine').find(where, options).toArray()).map(quarantineRow)
+  }
+  async trainingVersion(account?: AccountId) {
+    const hint = account === undefined ? 'example_position' : 'example_account'
+    const where = account === undefined ? { position: { $gte: 0 } } : { a: account }
+    const options = { sort: { position: -1 }, hint, projection: { position: 1 } } as const
+    const newest = await this.#table('example').findOne(where, options)
+    const count = await this.#table('example').countDocuments(where, { hint })
+    return `${newest === null ? null : newest['position']}:${count}`
+  }
+  async examples({
+    account,
+    first,
+    before = Number.MAX_SAFE_INTEGER,
+  }: {
+    account?: AccountId | undefined
+    first: number
+    before?: number | undefined
+  }) {
+    if (first < 1) return []
+    const where = { ...(account === undefined ? {} : { a: account }), position: { $lt: before } }
+    const hint = account === undefined ? 'example_position' : 'example_account'
+    const rows = await this.#table('example')
+      .find(where, { sort: { position: -1 }, hint, limit: first })
+      .toArray()
+    return rows.map((row) => ({
+      accountId: row.a,
+      messageId: afterSlash(row._id),
+      position: Number(row['position']),
+      label: row['label'] as Label,
+    }))
+  }
+}
