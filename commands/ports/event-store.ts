@@ -34,7 +34,8 @@ export type AppendResult =
   | { readonly ok: false; readonly error: 'wrong-expected-revision'; readonly actual: Revision | undefined }
 
 export const MAX_EVENT_BYTES = 64 * 1024
-export const MAX_APPEND_BYTES = 1024 * 1024
+/** EventStoreDB takes 1 MiB an append and counts the types too, at two bytes a character: the rest is theirs. */
+export const MAX_APPEND_BYTES = 960 * 1024
 /** Stream names: ASCII letters, digits, `-`, `_`, `.`, 1 to 200 of them. */
 export const STREAM_NAME = /^[A-Za-z0-9._-]{1,200}$/
 
@@ -91,6 +92,7 @@ export type EventStoreErrorCode =
   | 'locked'
   | 'newer-schema'
   | 'closed'
+  | 'wrong-server'
   | 'unavailable'
 
 export interface EventStore {

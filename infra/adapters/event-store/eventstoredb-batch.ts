@@ -1,0 +1,94 @@
+// Appends over the client's batch stream: two to three times as many as one call each. The client keeps the answers that it waits
+// for in one table of the whole process, which any broken stream of it empties, and an answer to a forgotten append would then end
+// the process. Hence: one lane a thread, with a client of its own that does nothing else; fewer appends in flight than make the
+// client's queue wait; and on the first trouble the lane rests while everybody goes by single calls.
+import type { AppendExpectedRevision, AppendResult, BinaryEventData, EventStoreDBClient } from '@eventstore/db-client'
+import { closeChannel, within } from './eventstoredb-connection.ts'
+
+/** The client's stream takes 16 messages before writers wait, and a writer that waits when it breaks is never told. */
+const IN_FLIGHT = 15
+/** How long the lane rests after a trouble: first and longest, milliseconds. */
+const REST = [1_000, 60_000] as const
+
+let claimed = false
+
+export class BatchLane {
+  readonly #open: () => EventStoreDBClient
+  readonly #deadlineMs: number
+  #client: EventStoreDBClient | undefined
+  #inFlight = 0
+  #restUntil = 0
+  #rest: number = REST[0]
+  #closing: Promise<void> | undefined
+
+  private constructor(open: () => EventStoreDBClient, deadlineMs: number) {
+    this.#open = open
+    this.#deadlineMs = deadlineMs
+  }
+
+  /** Undefined when another store of this thread has it. */
+  static claim(open: () => EventStoreDBClient, deadlineMs: number): BatchLane | undefined {
+    if (claimed) return undefined
+    claimed = true
+    return new BatchLane(open, deadlineMs)
+  }
+
+  /** Undefined when the lane is full or rests: append by a single call. Rejects as the client does; the outcome is unknown then. */
+  append(
+    stream: string,
+    events: readonly BinaryEventData[],
+    expectedRevision: AppendExpectedRevision,
+  ): Promise<AppendResult> | undefined {
+    if (this.#inFlight >= IN_FLIGHT || this.#closing !== undefined || performance.now() < this.#restUntil)
+      return undefined
+    this.#client ??= this.#open()
+    return this.#send(this.#client, stream, events, expectedRevision)
+  }
+
+  async close(): Promise<void> {
+    await this.#retire()
+    claimed = false
+  }
+
+  async #send(
+    client: EventStoreDBClient,
+    stream: string,
+    events: readonly BinaryEventData[],
+    expectedRevision: AppendExpectedRevision,
+  ): Promise<AppendResult> {
+    this.#inFlight++
+    try {
+      const sent = client.appendToStream(stream, [...events], { expectedRevision, deadline: this.#deadlineMs })
+      const answer = await within(this.#deadlineMs, 'an append', sent)
+      this.#rest = REST[0]
+      return answer
+    } catch (error) {
+      if ((error as { type?: string }).type !== 'wrong-expected-version') this.#restAWhile(client)
+      throw error
+    } finally {
+      this.#inFlight--
+    }
+  }
+
+  #restAWhile(client: EventStoreDBClient): void {
+    if (client !== this.#client) return
+    this.#restUntil = performance.now() + this.#rest
+    this.#rest = Math.min(this.#rest * 2, REST[1])
+    void this.#retire()
+  }
+
+  /** Lets go of the client. No other takes its place before the last stream of this one is over. */
+  #retire(): Promise<void> {
+    const client = this.#client
+    if (client === undefined) return this.#closing ?? Promise.resolve()
+    this.#client = undefined
+    this.#closing = client
+      .dispose()
+      .catch(() => undefined)
+      .then(() => closeChannel(client))
+      .finally(() => {
+        this.#closing = undefined
+      })
+    return this.#closing
+  }
+}
