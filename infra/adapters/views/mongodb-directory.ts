@@ -2,12 +2,14 @@
 import { type AccountId, accountOfStream, isRedacted } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
 import { isUnreadable, type SourceEvent } from '../../../projections/ports/event-source.ts'
-import type {
-  AddressState,
-  DirectoryState,
-  DirectoryStore,
-  DirectoryUnit,
-  DomainState,
+import {
+  type AddressState,
+  type DirectoryState,
+  type DirectoryStore,
+  type DirectoryUnit,
+  type DomainState,
+  type ShareState,
+  shareKey,
 } from '../../../projections/ports/view-store.ts'
 import type { DirectoryQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
@@ -21,6 +23,12 @@ function accountOf(row: Row): DirectoryState {
   account.passwordHash ??= undefined
   account.passwordRevision ??= undefined
   return account
+}
+
+/** What `shareKey` joined. */
+function shareOf(key: string): ShareState {
+  const at = key.lastIndexOf('/')
+  return { with: key.slice(0, at), owner: key.slice(at + 1) }
 }
 
 const addressOf = (row: Row): AddressState => ({ accountId: row['account'], kind: row['kind'] })
@@ -38,19 +46,23 @@ export class MongoDirectory extends MongoStore<DirectoryUnit> implements Directo
     const ids = new Set<AccountId>()
     const addresses = new Set<string>()
     const domains = new Set<string>()
+    const shared = new Set<string>()
     for (const event of events) {
       const account = accountOfStream(event.stream)
       if (account !== undefined) ids.add(account)
       if (isRedacted(event) || isUnreadable(event)) continue
       if (event.type === 'DomainAdded') domains.add(event.data?.name)
       else if (event.type === 'AccountOpened' || event.type === 'AddressAdded') addresses.add(event.data?.address)
+      else if (event.type === 'FolderShared' && account !== undefined) shared.add(shareKey(event.data?.with, account))
     }
     const [accounts, known] = await Promise.all([this.rows('account', ids), this.rows('domain', domains)])
-    const erased = events.some((event) => event.type === 'AccountErased')
-    // An erasure frees the addresses that the account holds.
-    if (erased)
-      for (const row of accounts.values()) for (const each of accountOf(row).addresses) addresses.add(each.address)
-    const claims = await this.rows('address', addresses)
+    // An erasure frees the addresses that the account holds, and what it shares.
+    if (events.some((event) => event.type === 'AccountErased'))
+      for (const account of [...accounts.values()].map(accountOf)) {
+        for (const { address } of account.addresses) addresses.add(address)
+        for (const grant of account.grants) shared.add(shareKey(grant.with, account.id))
+      }
+    const [claims, shares] = await Promise.all([this.rows('address', addresses), this.rows('share', shared)])
     const load = <State>(rows: ReadonlyMap<string, Row>, read: (row: Row) => State) =>
       function one(key: string): State | undefined {
         const row = rows.get(key)
@@ -60,6 +72,7 @@ export class MongoDirectory extends MongoStore<DirectoryUnit> implements Directo
       accounts: new Table<DirectoryState>(load(accounts, accountOf)),
       addresses: new Table<AddressState>(load(claims, addressOf)),
       domains: new Table<DomainState>(load(known, (row) => ({ name: row._id }))),
+      shares: new Table<ShareState>(load(shares, (row) => shareOf(row._id))),
     }
   }
 
@@ -80,6 +93,13 @@ export class MongoDirectory extends MongoStore<DirectoryUnit> implements Directo
     }
     for (const { key, stored } of unit.domains.changes())
       writes.push({ op: 'put', table: 'domain', id: key, account, fresh: !stored, row: {} })
+    for (const { key, row, stored } of unit.shares.changes()) {
+      if (row === undefined) writes.push({ op: 'drop', table: 'share', id: key, account })
+      else {
+        const kept = { grantee: row.with, owner: row.owner }
+        writes.push({ op: 'put', table: 'share', id: key, account, fresh: !stored, row: kept })
+      }
+    }
     return writes
   }
 
@@ -88,11 +108,12 @@ export class MongoDirectory extends MongoStore<DirectoryUnit> implements Directo
     for (const row of await this.#all('account')) digest.account(accountOf(row))
     for (const row of await this.#all('address')) digest.address(row._id, addressOf(row))
     for (const row of await this.#all('domain')) digest.domain({ name: row._id })
+    for (const row of await this.#all('share')) digest.share(row._id)
     return digest.finish()
   }
 
   /** In the order that every engine's digest has, which is not the server's for every script. */
-  async #all(table: 'account' | 'address' | 'domain'): Promise<Row[]> {
+  async #all(table: 'account' | 'address' | 'domain' | 'share'): Promise<Row[]> {
     return (await this.table(table).find({}).toArray()).sort((a, b) => (a._id < b._id ? -1 : 1))
   }
 }
@@ -104,7 +125,7 @@ export class MongoDirectoryQueries implements DirectoryQueries {
     this.#database = database
     this.#generation = generation
   }
-  #table(name: 'account' | 'address' | 'domain') {
+  #table(name: 'account' | 'address' | 'domain' | 'share') {
     return this.#database.collection('directory', this.#generation, name)
   }
 
@@ -133,6 +154,13 @@ export class MongoDirectoryQueries implements DirectoryQueries {
   async erasedAccounts() {
     const options = { hint: 'account_opened', projection: { _id: 1 } }
     return (await this.#table('account').find({ erased: true }, options).toArray()).map(({ _id }) => _id)
+  }
+  async ownersSharingWith(grantees: readonly string[]) {
+    const options = { hint: 'share_grantee', projection: { owner: 1 } }
+    const rows = await this.#table('share')
+      .find({ grantee: { $in: [...grantees] } }, options)
+      .toArray()
+    return [...new Set(rows.map((row) => String(row['owner'])))].sort()
   }
   async hasDomain(name: string) {
     return (await this.#table('domain').findOne({ _id: name })) !== null

@@ -4,7 +4,7 @@ export type MongoViewName = 'mailbox' | 'directory' | 'submissions' | 'timeline'
 
 const TABLES = {
   mailbox: ['head', 'message', 'thread', 'vanished', 'parked'],
-  directory: ['account', 'address', 'domain', 'parked'],
+  directory: ['account', 'address', 'domain', 'share', 'parked'],
   submissions: ['submission', 'parked'],
   timeline: ['sent', 'history', 'parked'],
   filter: ['folders', 'judged', 'example', 'quarantine', 'parked'],
@@ -94,6 +94,13 @@ export const INDEXES: readonly ViewIndex[] = [
     name: 'account_opened',
     key: { erased: 1, opened: 1 },
     serves: 'all accounts in the order of their opening; the erased ones',
+  },
+  {
+    view: 'directory',
+    table: 'share',
+    name: 'share_grantee',
+    key: { grantee: 1, owner: 1 },
+    serves: 'who shares a folder with an account or its domain',
   },
   {
     view: 'submissions',
