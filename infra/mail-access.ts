@@ -1,5 +1,4 @@
 // How mail programs reach mailboxes: the listeners of IMAP, POP3 and ManageSieve.
-import { FolderIndexes } from '../gateways/imap/folder-index.ts'
 import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
 import { Rendered } from '../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../gateways/imap/server.ts'
@@ -10,6 +9,7 @@ import { listenPop3 } from '../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Locks } from '../gateways/pop3/services.ts'
 import type { PortName } from './config.ts'
 import type { Everpost } from './embedded.ts'
+import { liveMailboxes } from './live-mailboxes.ts'
 import { type Counters, logLine } from './log-line.ts'
 import type { TlsPair } from './tls.ts'
 
@@ -29,18 +29,18 @@ export async function startMailAccess(
   },
 ): Promise<Record<string, AccessListener>> {
   const { config, projectors } = everpost
+  const { live } = liveMailboxes(everpost.journal, projectors)
   const services: ImapServices = {
     journal: everpost.journal,
     source: everpost.journal,
     blobs: everpost.blobs,
     directory: projectors.directory,
     nameHash: (text) => everpost.keyring.nameHash(text),
-    snapshots: projectors.mailbox,
+    snapshots: live,
     mailbox: projectors.mailbox,
-    indexes: new FolderIndexes({ source: everpost.journal, mailbox: projectors.mailbox }),
+    live,
     rendered: new Rendered(),
     waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
-    onApplied: (listener) => projectors.onApplied(listener),
     now: Date.now,
     log: logLine,
     count: counters.count,

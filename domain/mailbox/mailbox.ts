@@ -38,7 +38,7 @@ export interface MessageContent {
   readonly signals?: string
 }
 
-interface Arrival {
+export interface Arrival {
   readonly messageId: string
   readonly folderId: string
   /** Normalised flags. */

@@ -160,8 +160,9 @@ async function pieceAt(session: Session, url: string): Promise<Piece> {
   const { selected } = session
   const here = asked.mailbox === '' && selected ? { account: selected.account, folderId: selected.folderId } : undefined
   const place = here ?? (asked.mailbox === '' ? undefined : await placeOf(session, asked.mailbox))
-  const index = place && (await services.indexes.get(place.account, place.folderId))
-  const folder = place && (await services.mailbox.folder(place.account, place.folderId))
+  const live = place && services.live.of(place.account)
+  const index = await live?.index(place?.folderId ?? '')
+  const folder = live?.folder(place?.folderId ?? '')
   const at = index?.place(asked.uid) ?? 0
   if (!place || !index?.has(asked.uid)) throw bad
   if (asked.uidValidity !== undefined && asked.uidValidity !== folder?.uidValidity) throw bad

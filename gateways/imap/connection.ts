@@ -321,12 +321,11 @@ export class Connection {
 
   /** Calls `tell` whenever the mailbox has changed, until the client sends a line: that line, or null when it has gone. */
   async idle(tell: () => Promise<void>): Promise<string | null> {
-    const account = this.session.accountId
+    const account = this.session.selected?.account ?? this.session.accountId
     let changed = true
     let ended = false
     const ring = () => this.#wake?.()
-    const silence = this.#services.onApplied((touched) => {
-      if (!touched.has(account)) return
+    const silence = this.#services.live.watch(account, () => {
       changed = true
       ring()
     })

@@ -1,21 +1,6 @@
 // What IMAP asks of every message of a folder, in columns in memory: FETCH FLAGS, SEARCH by flags and dates, SORT by date of a long
-// folder touch no disk. Loaded from the view, kept up with it event by event, shared by all sessions, dropped when others need the room.
-import { type AccountId, isRedacted, mailboxStream, type Revision } from '../../domain/log.ts'
-import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
-import type { EventSource } from '../../projections/ports/event-source.ts'
-import type { MailboxQueries, UidRow } from '../../projections/queries.ts'
-
-/** Rows of all folders together: about 100 bytes each. */
-const MAX_ROWS = 1_000_000
-/** Rows read from the view at once. */
-const PAGE = 2_000
-/** More events than this are not looked at one by one: the view is asked what changed. */
-const TAIL = 500
-
-export interface FolderIndexPorts {
-  readonly source: Pick<EventSource, 'readStream'>
-  readonly mailbox: MailboxQueries
-}
+// folder touch no disk. live-mailbox.ts loads it, and folds events into it.
+import type { UidRow } from '../../projections/queries.ts'
 
 export class FolderIndex {
   /** Ascending. */
@@ -28,6 +13,14 @@ export class FolderIndex {
   #flags: (readonly string[])[] = []
   #ids: string[] = []
   count = 0
+  /** Raised by every change. */
+  version = 0
+  /** Raised whenever a UID goes. */
+  departures = 0
+  /** The highest MODSEQ of its rows, those that have gone included. */
+  modseq = 0
+  /** UIDs by message id; made when the first event asks for it. */
+  #byId: Map<string, number> | undefined
   /** Positions in the columns by the Date field; undefined until asked for, and after a change. */
   #byDate: Uint32Array | undefined
 
@@ -80,9 +73,44 @@ export class FolderIndex {
     return Number.isNaN(date) ? (this.#received[place] as number) : date
   }
 
+  /** 0 for a message that is not here. */
+  uidOf(messageId: string): number {
+    if (this.#byId === undefined) {
+      this.#byId = new Map()
+      for (let place = 0; place < this.count; place++)
+        this.#byId.set(this.#ids[place] as string, this.uids[place] as number)
+    }
+    return this.#byId.get(messageId) ?? 0
+  }
+
+  /** Rows with a greater MODSEQ, ascending by UID. */
+  changedSince(modseq: number): readonly UidRow[] {
+    if (this.modseq <= modseq) return []
+    const rows: UidRow[] = []
+    for (let place = 0; place < this.count; place++)
+      if ((this.#modseqs[place] as number) > modseq) rows.push(this.row(place))
+    return rows
+  }
+
+  /** Messages that carry a flag, in lowercase. */
+  countFlagged(flag: string): number {
+    let found = 0
+    for (let place = 0; place < this.count; place++) if (this.#flags[place]?.includes(flag)) found++
+    return found
+  }
+
+  /** The lowest UID without a flag, 0 when there is none. */
+  firstWithout(flag: string): number {
+    for (let place = 0; place < this.count; place++)
+      if (!this.#flags[place]?.includes(flag)) return this.uids[place] as number
+    return 0
+  }
+
   /** Adds rows, or changes those that are there. */
   put(rows: readonly UidRow[]): void {
+    if (rows.length > 0) this.version++
     for (const row of rows) {
+      this.modseq = Math.max(this.modseq, row.modseq)
       const place = this.place(row.uid)
       if (place < this.count && this.uids[place] === row.uid) {
         this.#set(place, row)
@@ -92,6 +120,7 @@ export class FolderIndex {
       if (place < this.count) continue
       if (this.count === this.uids.length) this.#grow(Math.max(64, this.count * 2))
       this.#set(this.count++, row)
+      this.#byId?.set(row.id, row.uid)
       this.#byDate = undefined
     }
   }
@@ -99,9 +128,14 @@ export class FolderIndex {
   remove(uids: readonly number[]): void {
     const gone = new Set(uids.filter((uid) => this.has(uid)))
     if (gone.size === 0) return
+    this.version++
+    this.departures++
     let to = 0
     for (let from = 0; from < this.count; from++) {
-      if (gone.has(this.uids[from] as number)) continue
+      if (gone.has(this.uids[from] as number)) {
+        this.#byId?.delete(this.#ids[from] as string)
+        continue
+      }
       if (to !== from) this.#set(to, this.row(from))
       to++
     }
@@ -136,114 +170,5 @@ export class FolderIndex {
     this.#dates = longer(this.#dates)
     this.#sizes = longer(this.#sizes)
     this.#positions = longer(this.#positions)
-  }
-}
-
-interface Kept {
-  readonly uidValidity: number
-  readonly index: FolderIndex
-  revision: Revision
-  vanishedUpTo: number
-  /** One loading or catching up at a time; the others wait for it. */
-  busy: Promise<void>
-}
-
-export class FolderIndexes {
-  readonly #ports: FolderIndexPorts
-  /** Used last stands last. */
-  readonly #kept = new Map<string, Kept>()
-
-  constructor(ports: FolderIndexPorts) {
-    this.#ports = ports
-  }
-
-  /** The index of a folder, as new as the view; undefined when there is no such folder. */
-  async get(account: AccountId, folderId: string): Promise<FolderIndex | undefined> {
-    const { mailbox } = this.#ports
-    const folder = await mailbox.folder(account, folderId)
-    const key = `${account} ${folderId}`
-    if (!folder) {
-      this.#kept.delete(key)
-      return undefined
-    }
-    let kept = this.#kept.get(key)
-    if (kept?.uidValidity !== folder.uidValidity) {
-      const index = new FolderIndex()
-      kept = { uidValidity: folder.uidValidity, index, revision: -1n, vanishedUpTo: 0, busy: Promise.resolve() }
-    }
-    this.#kept.delete(key)
-    this.#kept.set(key, kept)
-    const own = kept
-    own.busy = own.busy.catch(() => undefined).then(() => this.#catchUp(own, account, folderId))
-    await own.busy
-    this.#makeRoom(key)
-    return own.index
-  }
-
-  #makeRoom(used: string): void {
-    let rows = 0
-    for (const { index } of this.#kept.values()) rows += index.count
-    for (const [key, { index }] of this.#kept) {
-      if (rows <= MAX_ROWS) return
-      if (key === used) continue
-      this.#kept.delete(key)
-      rows -= index.count
-    }
-  }
-
-  async #catchUp(kept: Kept, account: AccountId, folderId: string): Promise<void> {
-    const { mailbox } = this.#ports
-    const shown = (await mailbox.accountRevision(account)) ?? -1n
-    if (shown <= kept.revision) return
-    const missed = Number(shown - kept.revision)
-    if (kept.revision < 0n || missed > TAIL) await this.#load(kept, account, folderId, Number(kept.revision) + 1)
-    else await this.#follow(kept, account, folderId, missed)
-    const gone = await mailbox.vanishedSince(account, folderId, kept.vanishedUpTo)
-    kept.index.remove(gone)
-    // What changed while this was read is read again next time.
-    kept.revision = shown
-    kept.vanishedUpTo = Number(shown) + 1
-  }
-
-  async #load(kept: Kept, account: AccountId, folderId: string, changedSince: number): Promise<void> {
-    for (let from = 0; ; ) {
-      const rows = await this.#ports.mailbox.uidRange(account, folderId, { from, changedSince, limit: PAGE })
-      kept.index.put(rows)
-      const last = rows.at(-1)
-      if (!last || rows.length < PAGE) return
-      from = last.uid + 1
-      // Two hundred thousand rows are a third of a second: others have their turn in between.
-      await new Promise((next) => setImmediate(next))
-    }
-  }
-
-  async #follow(kept: Kept, account: AccountId, folderId: string, missed: number): Promise<void> {
-    const { source, mailbox } = this.#ports
-    const ids = new Set<string>()
-    for await (const event of source.readStream(mailboxStream(account), { from: kept.revision + 1n, limit: missed })) {
-      if (!isRedacted(event)) for (const id of messagesOf(event as MailboxEvent)) ids.add(id)
-    }
-    if (ids.size === 0) return
-    const rows = (await mailbox.messagesById(account, [...ids])).filter(
-      (row) => row.folderId === folderId && !row.expunged,
-    )
-    kept.index.put(rows.sort((a, b) => a.uid - b.uid))
-  }
-}
-
-/** Messages that an event puts into a folder, or changes there. */
-export function messagesOf(event: MailboxEvent): readonly string[] {
-  switch (event.type) {
-    case 'MessageReceived':
-    case 'MessageAppended':
-    case 'MessageMoved':
-    case 'MessageRestored':
-      return [event.data.messageId]
-    case 'MessageCopied':
-      return [event.data.copyId]
-    case 'FlagsChanged':
-      return event.data.messageIds
-    default:
-      return []
   }
 }

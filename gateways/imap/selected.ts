@@ -1,17 +1,14 @@
 // A selected mailbox as one client sees it: which UIDs it knows at which sequence numbers, and how it learns what changed.
-import { type AccountId, isRedacted, mailboxStream, type Revision } from '../../domain/log.ts'
-import type { MailboxEvent } from '../../domain/mailbox/mailbox.ts'
+import type { AccountId } from '../../domain/log.ts'
 import type { FolderRow, UidRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
-import { type FolderIndex, messagesOf } from './folder-index.ts'
+import type { FolderIndex } from './folder-index.ts'
 import { SearchContexts } from './search/contexts.ts'
 import { resolveSet, type SequenceSet } from './sequence-set.ts'
 import type { ImapServices } from './services.ts'
 
 /** Rows read at once, so that a long list never holds up others for long. */
 export const ROWS = 1000
-/** More events than this are not looked at one by one: the view is asked what changed. */
-const TAIL = 500
 
 export interface Changes {
   /** Sequence numbers in the order in which they are to be told: each as it is after the ones before. */
@@ -38,9 +35,11 @@ export class Selected {
   /** Searches whose results are kept up to date for the client (RFC 5267). */
   readonly contexts = new SearchContexts()
   readonly #services: ImapServices
-  /** The mailbox revision that flags and arrivals were told up to, and the MODSEQ that departures were. */
-  #revision: Revision = -1n
-  #vanishedUpTo = 0
+  /** What was told: which state of which index, flags and arrivals up to a MODSEQ, departures up to their count. */
+  #index: FolderIndex | undefined
+  #version = 0
+  #departures = 0
+  #modseq = 0
 
   private constructor(services: ImapServices, account: AccountId, folder: FolderRow, readOnly: boolean) {
     this.#services = services
@@ -57,12 +56,13 @@ export class Selected {
     readOnly: boolean,
   ): Promise<Selected> {
     const selected = new Selected(services, account, folder, readOnly)
-    const { mailbox } = services
-    // Before the rows: what comes in between is told once more, and known then.
-    selected.#revision = (await mailbox.accountRevision(account)) ?? -1n
-    selected.#vanishedUpTo = Number(selected.#revision) + 1
-    const index = await services.indexes.get(account, folder.id)
-    selected.uids = index ? Array.from(index.uids.subarray(0, index.count)) : []
+    const index = await services.live.of(account).index(folder.id)
+    if (index === undefined) return selected
+    selected.#index = index
+    selected.#version = index.version
+    selected.#departures = index.departures
+    selected.#modseq = index.modseq
+    selected.uids = Array.from(index.uids.subarray(0, index.count))
     return selected
   }
 
@@ -106,7 +106,7 @@ export class Selected {
 
   /** The columns of the folder as they are now; undefined once it is gone. */
   index(): Promise<FolderIndex | undefined> {
-    return this.#services.indexes.get(this.account, this.folderId)
+    return this.#services.live.of(this.account).index(this.folderId)
   }
 
   /** Rows of some UIDs, ascending, in pages. Those expunged meanwhile are left out. */
@@ -126,69 +126,44 @@ export class Selected {
   }
 
   /**
-   * Brings what this client knows up to the views. Without `expunge` departures wait, since numbers must not shift under a command
+   * Brings what this client knows up to the log. Without `expunge` departures wait, since numbers must not shift under a command
    * that uses them (RFC 9051 §7.5.1).
    */
   async sync(expunge: boolean): Promise<Changes> {
-    const { mailbox } = this.#services
-    const shown = (await mailbox.accountRevision(this.account)) ?? -1n
-    if (shown <= this.#revision && !(expunge && this.#vanishedUpTo <= Number(this.#revision))) return NOTHING
-    const folder = await mailbox.folder(this.account, this.folderId)
-    if (folder?.uidValidity !== this.uidValidity) {
+    const live = this.#services.live.of(this.account)
+    await live.catchUp()
+    const index = live.indexOf(this.folderId) ?? (await live.index(this.folderId))
+    if (index === undefined || live.folder(this.folderId)?.uidValidity !== this.uidValidity) {
       const expunged = this.uids.map((uid) => ({ sequence: 1, uid }))
       this.uids = []
-      this.#revision = shown
       return { expunged, changed: [], arrived: 0, deleted: true }
     }
-    const rows = await this.#changedRows(shown)
-    this.#revision = shown
+    // Another index is the same folder read anew.
+    const other = index !== this.#index
+    if (!other && index.version === this.#version && !(expunge && index.departures !== this.#departures)) return NOTHING
+    this.#index = index
+    this.#version = index.version
     const expunged: { sequence: number; uid: number }[] = []
-    if (expunge) {
-      for (const uid of await mailbox.vanishedSince(this.account, this.folderId, this.#vanishedUpTo)) {
-        const sequence = this.sequenceOf(uid)
+    if (expunge && (other || index.departures !== this.#departures)) {
+      this.#departures = index.departures
+      const kept: number[] = []
+      for (const [place, uid] of this.uids.entries()) {
+        if (index.has(uid)) kept.push(uid)
         // Those before it are gone by the time that it is told.
-        if (sequence > 0) expunged.push({ sequence: sequence - expunged.length, uid })
+        else expunged.push({ sequence: place + 1 - expunged.length, uid })
       }
-      if (expunged.length > 0) {
-        const gone = new Set(expunged.map(({ uid }) => uid))
-        this.uids = this.uids.filter((uid) => !gone.has(uid))
-      }
-      this.#vanishedUpTo = Number(shown) + 1
+      if (expunged.length > 0) this.uids = kept
     }
     const changed: UidRow[] = []
     let arrived = 0
-    for (const row of rows) {
+    for (const row of index.changedSince(this.#modseq)) {
       if (this.sequenceOf(row.uid) > 0) changed.push(row)
       else if (row.uid > this.highest) {
         this.uids.push(row.uid)
         arrived++
       }
     }
+    this.#modseq = index.modseq
     return { expunged, changed, arrived, deleted: false }
-  }
-
-  /** Rows of the folder that events after `#revision` touched, ascending by UID. */
-  async #changedRows(shown: Revision): Promise<readonly UidRow[]> {
-    const { mailbox, source } = this.#services
-    const ids = new Set<string>()
-    const missed = Number(shown - this.#revision)
-    if (missed > TAIL) {
-      const rows: UidRow[] = []
-      const changedSince = Number(this.#revision) + 1
-      for (let from = 0; ; ) {
-        const page = await mailbox.uidRange(this.account, this.folderId, { from, changedSince, limit: ROWS })
-        rows.push(...page)
-        if (page.length < ROWS) return rows
-        from = (page.at(-1) as UidRow).uid + 1
-      }
-    }
-    const stream = mailboxStream(this.account)
-    for await (const event of source.readStream(stream, { from: this.#revision + 1n, limit: missed })) {
-      if (isRedacted(event) || event.revision > shown) continue
-      for (const id of messagesOf(event as MailboxEvent)) ids.add(id)
-    }
-    if (ids.size === 0) return []
-    const found = await mailbox.messagesById(this.account, [...ids])
-    return found.filter((row) => row.folderId === this.folderId && !row.expunged).sort((a, b) => a.uid - b.uid)
   }
 }

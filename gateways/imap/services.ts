@@ -6,7 +6,7 @@ import type { AccountId, Revision } from '../../domain/log.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries } from '../../projections/queries.ts'
 import type { SignInServices } from '../wire/sign-in.ts'
-import type { FolderIndexes } from './folder-index.ts'
+import type { LiveMailboxes } from './live-mailbox.ts'
 import type { Rendered } from './respond/rendered.ts'
 
 export interface ImapServices extends SignInServices {
@@ -16,11 +16,10 @@ export interface ImapServices extends SignInServices {
   readonly snapshots: MailboxSnapshots
   readonly mailbox: MailboxQueries
   /** Shared by all listeners of the process. */
-  readonly indexes: FolderIndexes
+  readonly live: LiveMailboxes
   readonly rendered: Rendered
   /** Resolves once the views reflect the revision. */
   waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
-  onApplied(listener: (touched: ReadonlyMap<AccountId, Revision>) => void): () => void
   /** Epoch milliseconds. */
   readonly now: () => number
 }

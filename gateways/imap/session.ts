@@ -2,7 +2,7 @@
 import { type CommandContext, contextOf } from '../../commands/context.ts'
 import type { DirectoryAccount } from '../../commands/ports/views.ts'
 import type { Revision } from '../../domain/log.ts'
-import type { UidRow } from '../../projections/queries.ts'
+import type { MailboxQueries, UidRow } from '../../projections/queries.ts'
 import type { Output } from '../wire/output.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
@@ -15,9 +15,6 @@ import { writeSet } from './sequence-set.ts'
 import type { ImapServices } from './services.ts'
 
 export type Extension = 'CONDSTORE' | 'QRESYNC' | 'IMAP4REV2' | 'UTF8=ACCEPT' | 'UIDONLY'
-
-/** A write may be told before the views have it; longer than this and the client is told later. */
-const READ_YOUR_WRITES_MS = 10_000
 
 export class Session {
   readonly services: ImapServices
@@ -96,7 +93,9 @@ export class Session {
   }
 
   async folders(): Promise<FolderTree> {
-    return new FolderTree(await this.services.mailbox.folders(this.accountId))
+    const live = this.services.live.of(this.accountId)
+    await live.catchUp()
+    return new FolderTree(live.folders)
   }
 
   /** A mailbox name as the client wrote it. */
@@ -112,13 +111,17 @@ export class Session {
     return text === path ? astring(path) : utf8String(path, true)
   }
 
-  /** Waits until what was written can be read, so that the answer and the next command are of one mind. */
+  /** What was written is folded in, so that the answer and the next command are of one mind. */
   async reflect(revision: Revision): Promise<void> {
-    await this.services
-      .waitForRevision(this.accountId, revision, { timeoutMs: READ_YOUR_WRITES_MS })
-      .catch((error: unknown) => {
-        this.services.log('views are behind', { via: 'imap', error: String(error) })
-      })
+    const live = this.services.live.of(this.accountId)
+    live.announce(revision)
+    await live.catchUp()
+  }
+
+  /** The views, once they show what this session has shown: for what is not in memory. */
+  async viewed(): Promise<MailboxQueries> {
+    await this.services.live.of(this.accountId).viewed()
+    return this.services.mailbox
   }
 
   /** Tells what others, and this client's own commands, have changed since it was last told. */

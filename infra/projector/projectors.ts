@@ -224,7 +224,7 @@ export class Projectors implements ProjectorsApi {
     if (reflected !== undefined && reflected >= revision) {
       seen = true
       this.#release(waiters)
-    }
+    } else this.poke(0n) // Somebody waits: it is not the time to gather events.
     return promise.finally(settle)
   }
 

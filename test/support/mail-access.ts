@@ -11,7 +11,6 @@ import { newSecret } from '../../commands/passwords.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
 import { newVerifier } from '../../commands/scram.ts'
 import { readMail } from '../../domain/mail/read.ts'
-import { FolderIndexes } from '../../gateways/imap/folder-index.ts'
 import { DEFAULT_IMAP_LIMITS, type ImapLimits } from '../../gateways/imap/limits.ts'
 import { Rendered } from '../../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../../gateways/imap/server.ts'
@@ -19,6 +18,7 @@ import { listenPop3 } from '../../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Pop3Limits, type Sharing } from '../../gateways/pop3/services.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { type Everpost, openEmbedded } from '../../infra/embedded.ts'
+import { liveMailboxes } from '../../infra/live-mailboxes.ts'
 import { loadTls, type TlsPair } from '../../infra/tls.ts'
 import { HASH, PASSWORD } from '../smtp/listener.ts'
 
@@ -29,13 +29,13 @@ export class MailAccess {
   readonly tls: TlsPair
   readonly ids = new Map<string, string>()
   readonly logged: string[] = []
-  readonly #indexes: FolderIndexes
+  readonly #live: ReturnType<typeof liveMailboxes>
   readonly #rendered = new Rendered()
 
   private constructor(everpost: Everpost, tls: TlsPair) {
     this.everpost = everpost
     this.tls = tls
-    this.#indexes = new FolderIndexes({ source: everpost.journal, mailbox: everpost.projectors.mailbox })
+    this.#live = liveMailboxes(everpost.journal, everpost.projectors)
   }
 
   /** To be closed at the end. */
@@ -90,12 +90,11 @@ export class MailAccess {
       blobs: everpost.blobs,
       directory: projectors.directory,
       nameHash: (text: string) => everpost.keyring.nameHash(text),
-      snapshots: projectors.mailbox,
+      snapshots: this.#live.live,
       mailbox: projectors.mailbox,
-      indexes: this.#indexes,
+      live: this.#live.live,
       rendered: this.#rendered,
       waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
-      onApplied: (...args: Parameters<typeof projectors.onApplied>) => projectors.onApplied(...args),
       now: Date.now,
       log: (event: string, facts: object) => void logged.push(`${event} ${JSON.stringify(facts)}`),
       count: () => undefined,

@@ -41,7 +41,8 @@ export const append: Command = {
     if (messages.length > 0) {
       await session.reflect(await appendMessages(services.journal, context, accountId, messages))
       const ids = messages.map(({ messageId }) => messageId)
-      for (const { uid } of await services.mailbox.messagesById(accountId, ids)) uids.push(uid)
+      const index = await services.live.of(accountId).index(folder.id)
+      for (const id of ids) uids.push(index?.uidOf(id) ?? 0)
     }
     uids.sort((a, b) => a - b)
     return uids.length > 0 ? { code: `APPENDUID ${folder.uidValidity} ${writeSet(uids)}` } : {}
@@ -53,7 +54,7 @@ const RECENT = 50
 
 /** UIDs in Sent by Message-ID: what was sent through this server is there before the program uploads its own copy. */
 async function justSent(session: Session, folderId: string): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await session.services.mailbox.messages(session.accountId, folderId, { first: RECENT })
+  const { rows } = await (await session.viewed()).messages(session.accountId, folderId, { first: RECENT })
   return new Map(
     rows.filter(({ messageIdHeader }) => messageIdHeader !== '').map((row) => [row.messageIdHeader, row.uid]),
   )

@@ -40,13 +40,9 @@ async function copyUid(
   target: FolderRow,
   pairs: readonly { readonly from: number; readonly id: string }[],
 ): Promise<string | undefined> {
-  const arrived = new Map<string, number>()
-  for (let i = 0; i < pairs.length; i += 1000) {
-    const ids = pairs.slice(i, i + 1000).map(({ id }) => id)
-    for (const row of await session.services.mailbox.messagesById(session.accountId, ids)) arrived.set(row.id, row.uid)
-  }
+  const index = await session.services.live.of(session.accountId).index(target.id)
   const known = pairs
-    .flatMap(({ from, id }) => ({ from, to: arrived.get(id) ?? 0 }))
+    .map(({ from, id }) => ({ from, to: index?.uidOf(id) ?? 0 }))
     .filter(({ to }) => to > 0)
     .sort((a, b) => a.to - b.to)
   if (known.length === 0) return undefined

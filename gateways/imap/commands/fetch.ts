@@ -155,7 +155,9 @@ async function writePage(
   const listed = new Map(
     wantsListed
       ? (
-          await services.mailbox.messagesById(
+          await (
+            await session.viewed()
+          ).messagesById(
             accountId,
             rows.map(({ id }) => id),
           )
@@ -191,9 +193,9 @@ async function tellVanished(
   known: readonly number[],
   set: ReturnType<Arguments['set']>,
 ): Promise<void> {
-  const { services, mailbox: selected, out } = session
+  const { mailbox: selected, out } = session
   const here = new Set(known)
-  const gone = (await services.mailbox.vanishedSince(selected.account, selected.folderId, since)).filter(
+  const gone = (await (await session.viewed()).vanishedSince(selected.account, selected.folderId, since)).filter(
     (uid) => !here.has(uid) && (set === '$' || set.some(([from, to]) => uid >= from && uid <= to)),
   )
   if (gone.length > 0) out.line(`* VANISHED (EARLIER) ${writeSet(gone)}`)

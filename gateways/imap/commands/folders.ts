@@ -123,9 +123,8 @@ export const rename: Command = {
 
 /** Renaming INBOX moves its messages and leaves it empty (RFC 9051 §6.3.6). */
 async function emptyInbox(session: Session, inbox: string, target: string): Promise<void> {
-  const { services, accountId } = session
   for (;;) {
-    const rows = await services.mailbox.uidRange(accountId, inbox, { limit: 5000 })
+    const rows = await (await session.viewed()).uidRange(session.accountId, inbox, { limit: 5000 })
     if (rows.length === 0) return
     await change(session, { type: 'MoveMessages', messageIds: rows.map(({ id }) => id), folderId: target })
   }

@@ -30,9 +30,9 @@ export const replace: Command = {
     const messageId = derivedId('append', context.commandId, '0')
     const message = { ...stored, messageId, folderId: folder.id }
     await session.reflect(await replaceMessage(services.journal, context, accountId, { message, oldId: old.id }))
-    const [row] = await services.mailbox.messagesById(accountId, [messageId])
+    const newUid = (await services.live.of(accountId).index(folder.id))?.uidOf(messageId)
     // RFC 8508 §4.3: told before the departure that follows.
-    if (row) session.out.line(`* OK [APPENDUID ${folder.uidValidity} ${row.uid}] Replaced`)
+    if (newUid) session.out.line(`* OK [APPENDUID ${folder.uidValidity} ${newUid}] Replaced`)
     return {}
   },
 }

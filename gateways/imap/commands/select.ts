@@ -98,7 +98,7 @@ async function catchUp(session: Session, selected: Selected, { modseq, known }: 
   const { services, out } = session
   const ranges = known && resolveSet(known, selected.highest)
   const inKnown = (uid: number) => !ranges || ranges.some(([from, to]) => uid >= from && uid <= to)
-  const gone = await services.mailbox.vanishedSince(selected.account, selected.folderId, modseq)
+  const gone = await (await session.viewed()).vanishedSince(selected.account, selected.folderId, modseq)
   const told = gone.filter((uid) => inKnown(uid) && selected.sequenceOf(uid) === 0)
   if (told.length > 0) out.line(`* VANISHED (EARLIER) ${writeSet(told)}`)
   for (let from = 0; ; ) {
@@ -118,8 +118,8 @@ const WORTH_LOOKING = 20_000
 /** RFC 3501 has clients jump to it; IMAP4rev2 dropped it. */
 async function firstUnseen(session: Session, folder: FolderRow): Promise<number> {
   if (folder.unread === 0 || folder.total > WORTH_LOOKING) return 0
-  const uid = await session.services.mailbox.firstUnseen(session.accountId, folder.id)
-  return uid === undefined ? 0 : session.mailbox.sequenceOf(uid)
+  const uid = (await session.mailbox.index())?.firstWithout('\\seen') ?? 0
+  return uid === 0 ? 0 : session.mailbox.sequenceOf(uid)
 }
 
 export const close: Command = {

@@ -75,7 +75,7 @@ async function statusOf(session: Session, folder: FolderRow, item: StatusItem): 
     case 'APPENDLIMIT':
       return session.limits.messageBytes
     case 'DELETED':
-      return session.services.mailbox.countFlagged(session.accountId, folder.id, '\\deleted')
+      return (await session.services.live.of(session.accountId).index(folder.id))?.countFlagged('\\deleted') ?? 0
     default: {
       const _: never = item
       return _

@@ -187,7 +187,7 @@ async function threadsOf(
 ): Promise<ReadonlyMap<string, string>> {
   if (!asksFor(criterion, 'thread-id')) return new Map()
   const ids = rows.map(({ id }) => id)
-  const listed = await session.services.mailbox.messagesById(session.accountId, ids)
+  const listed = await (await session.viewed()).messagesById(session.accountId, ids)
   return new Map(listed.map(({ id, threadId }) => [id, threadId]))
 }
 

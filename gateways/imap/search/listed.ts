@@ -42,7 +42,7 @@ export async function listedOf(session: Session, rows: readonly UidRow[]): Promi
     session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
     const ids = some.map(({ id }) => id)
-    const listed = await session.services.mailbox.messagesById(session.accountId, ids)
+    const listed = await (await session.viewed()).messagesById(session.accountId, ids)
     const byId = new Map(listed.map((row) => [row.id, row]))
     for (const row of some) {
       const message = byId.get(row.id)

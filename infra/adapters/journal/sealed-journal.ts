@@ -113,9 +113,19 @@ function digested(event: StoredEvent): SealedEvent {
   return { id, stream, revision, position, type, redacted: true, metadata, sealed: data, leaf }
 }
 
+/** Events that this process has appended, durable by now. */
+export interface Appended {
+  readonly stream: string
+  readonly events: JournalAppend['events']
+  /** Of the last of them. */
+  readonly revision: Revision
+  readonly position: Position
+}
+
 export class SealedJournal extends SealedSource implements Journal {
   readonly #store: EventStore
   readonly #keyring: Keyring
+  readonly #listeners = new Set<(appended: Appended) => void>()
 
   constructor(store: EventStore, keyring: Keyring) {
     super(store, keyring)
@@ -126,9 +136,12 @@ export class SealedJournal extends SealedSource implements Journal {
   async append(append: JournalAppend): Promise<AppendResult> {
     const chunks = this.#chunks(append)
     let last: AppendResult | undefined
+    let told = 0
     for (const chunk of chunks) {
       last = await this.#store.append(chunk)
       if (!last.ok) return last
+      this.#tell(append.stream, append.events.slice(told, told + chunk.events.length), last)
+      told += chunk.events.length
     }
     return last as AppendResult
   }
@@ -148,12 +161,26 @@ export class SealedJournal extends SealedSource implements Journal {
       appended.catch(() => undefined)
       // Why a blob was not stored says more than that the append lacked it.
       await durable
-      return appended
+      const results = await appended
+      for (const [i, { stream, events }] of appends.entries()) this.#tell(stream, events, results[i])
+      return results
     }
     await durable
     const results: AppendResult[] = []
     for (const append of appends) results.push(await this.append(append))
     return results
+  }
+
+  /** Calls back with everything that is appended through this journal; answers the way to stop. */
+  onAppended(listener: (appended: Appended) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(stream: string, events: JournalAppend['events'], result: AppendResult | undefined): void {
+    if (!result?.ok || result.repeated) return
+    const { revision, position } = result
+    for (const listener of this.#listeners) listener({ stream, events, revision, position })
   }
 
   lastRevision(stream: string): Promise<Revision | undefined> {
