@@ -7,7 +7,7 @@ import type { BlobRef, MailboxEvent } from '../domain/mailbox/mailbox.ts'
 import { type CommandContext, toNewEvents } from './context.ts'
 import { derivedId } from './identity.ts'
 import { toMessageContent } from './message-content.ts'
-import type { Journal } from './ports/journal.ts'
+import type { Journal, JournalAppend } from './ports/journal.ts'
 
 export interface MessageToAppend {
   readonly messageId: string
@@ -17,6 +17,8 @@ export interface MessageToAppend {
   readonly source: 'append' | 'draft' | 'sent' | 'import'
   readonly mail: MailContent
   readonly blob: BlobRef
+  /** Where storing it goes on: nothing is appended before it has ended. */
+  readonly durable?: Promise<void>
 }
 
 /** Appends several messages to one mailbox in as few commits as the engine allows; the revision of the last. */
@@ -26,14 +28,22 @@ export async function appendMessages(
   account: AccountId,
   messages: readonly MessageToAppend[],
 ): Promise<Revision> {
-  const result = await journal.append({
-    stream: mailboxStream(account),
-    expected: 'any',
-    events: messages.flatMap((message) =>
-      toNewEvents([appendedEvent(message)], account, { ...context, commandId: `append/${message.messageId}` }),
-    ),
-  })
-  if (!result.ok) throw new Error('An append at any revision was refused')
+  const events = messages.flatMap((message) =>
+    toNewEvents([appendedEvent(message)], account, { ...context, commandId: `append/${message.messageId}` }),
+  )
+  return appendAfter(journal, account, events, messages)
+}
+
+/** One append, in the same round on the disk as the blobs that are still being stored where the engine can. */
+async function appendAfter(
+  journal: Journal,
+  account: AccountId,
+  events: JournalAppend['events'],
+  messages: readonly MessageToAppend[],
+): Promise<Revision> {
+  const after = messages.flatMap(({ blob, durable }) => (durable ? [{ ref: blob, durable }] : []))
+  const [result] = await journal.appendAll([{ stream: mailboxStream(account), expected: 'any', events }], { after })
+  if (!result?.ok) throw new Error('An append at any revision was refused')
   return result.revision
 }
 
@@ -48,16 +58,11 @@ export async function replaceMessage(
     appendedEvent(message),
     { type: 'MessagesExpunged', data: { messageIds: [oldId] } },
   ]
-  const result = await journal.append({
-    stream: mailboxStream(account),
-    expected: 'any',
-    events: toNewEvents(events, account, { ...context, commandId: `append/${message.messageId}` }),
-  })
-  if (!result.ok) throw new Error('An append at any revision was refused')
-  return result.revision
+  const all = toNewEvents(events, account, { ...context, commandId: `append/${message.messageId}` })
+  return appendAfter(journal, account, all, [message])
 }
 
-export function appendedEvent({ mail, blob, ...arrival }: MessageToAppend): MailboxEvent {
+export function appendedEvent({ mail, blob, durable: _, ...arrival }: MessageToAppend): MailboxEvent {
   return { type: 'MessageAppended', data: { ...arrival, content: toMessageContent(mail, blob) } }
 }
 

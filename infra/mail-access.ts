@@ -1,5 +1,6 @@
 // How mail programs reach mailboxes: the listeners of IMAP, POP3 and ManageSieve.
 import { DEFAULT_IMAP_LIMITS } from '../gateways/imap/limits.ts'
+import { OpenedContents } from '../gateways/imap/opened-contents.ts'
 import { Rendered } from '../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../gateways/imap/server.ts'
 import type { ImapServices } from '../gateways/imap/services.ts'
@@ -40,6 +41,7 @@ export async function startMailAccess(
     mailbox: projectors.mailbox,
     live,
     rendered: new Rendered(),
+    contents: new OpenedContents(),
     waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
     now: Date.now,
     log: logLine,

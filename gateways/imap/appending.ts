@@ -120,7 +120,10 @@ async function put({ services: { blobs } }: Session, pieces: readonly Piece[]): 
   const [only] = pieces
   if (pieces.length === 1 && only && Array.isArray(only.bytes)) {
     const bytes: Uint8Array = only.bytes[0]
-    return { mail: readMail(bytes), blob: await blobs.put(bytes) }
+    const { ref, durable } = blobs.stage(bytes)
+    // Should the command end before it is waited for.
+    durable.catch(() => undefined)
+    return { mail: readMail(bytes), blob: ref, durable }
   }
   const writer = await blobs.begin()
   const reader = new MailReader()

@@ -32,13 +32,7 @@ export class OpenMessage {
     rows: readonly UidRow[],
     options: { readonly text?: boolean } = {},
   ): Promise<ReadonlyMap<number, OpenMessage>> {
-    const events = await services.source.readPositions([...new Set(rows.map(({ position }) => position))], options)
-    const contents = new Map<bigint, MessageContent>()
-    for (const event of events) {
-      if (isRedacted(event) || event.stream !== stream) continue
-      if (event.type === 'MessageReceived' || event.type === 'MessageAppended')
-        contents.set(event.position, event.data.content)
-    }
+    const contents = await contentsAt(services, stream, new Set(rows.map(({ position }) => position)), options)
     const opened = new Map<number, OpenMessage>()
     for (const row of rows) {
       const content = contents.get(row.position)
@@ -71,6 +65,31 @@ export class OpenMessage {
   stream(start: number, end: number): AsyncIterable<Uint8Array> {
     return this.#services.blobs.stream(this.content.blob, start, end)
   }
+}
+
+/** The content of arrivals by position: as kept, else from the log. */
+async function contentsAt(
+  { source, contents: kept }: ImapServices,
+  stream: string,
+  positions: ReadonlySet<bigint>,
+  options: { readonly text?: boolean },
+): Promise<ReadonlyMap<bigint, MessageContent>> {
+  const found = new Map<bigint, MessageContent>()
+  const wanted: bigint[] = []
+  for (const position of positions) {
+    // Kept without their text.
+    const content = options.text ? undefined : kept.get(stream, position)
+    if (content === undefined) wanted.push(position)
+    else found.set(position, content)
+  }
+  if (wanted.length === 0) return found
+  for (const event of await source.readPositions(wanted, options)) {
+    if (isRedacted(event) || event.stream !== stream) continue
+    if (event.type !== 'MessageReceived' && event.type !== 'MessageAppended') continue
+    found.set(event.position, event.data.content)
+    if (!options.text) kept.set(stream, event.position, event.data.content)
+  }
+  return found
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

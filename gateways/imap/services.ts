@@ -7,6 +7,7 @@ import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries } from '../../projections/queries.ts'
 import type { SignInServices } from '../wire/sign-in.ts'
 import type { LiveMailboxes } from './live-mailbox.ts'
+import type { OpenedContents } from './opened-contents.ts'
 import type { Rendered } from './respond/rendered.ts'
 
 export interface ImapServices extends SignInServices {
@@ -18,6 +19,7 @@ export interface ImapServices extends SignInServices {
   /** Shared by all listeners of the process. */
   readonly live: LiveMailboxes
   readonly rendered: Rendered
+  readonly contents: OpenedContents
   /** Resolves once the views reflect the revision. */
   waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
   /** Epoch milliseconds. */

@@ -12,6 +12,7 @@ import { receiveMail } from '../../commands/receive-mail.ts'
 import { newVerifier } from '../../commands/scram.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { DEFAULT_IMAP_LIMITS, type ImapLimits } from '../../gateways/imap/limits.ts'
+import { OpenedContents } from '../../gateways/imap/opened-contents.ts'
 import { Rendered } from '../../gateways/imap/respond/rendered.ts'
 import { listenImap } from '../../gateways/imap/server.ts'
 import { listenPop3 } from '../../gateways/pop3/server.ts'
@@ -31,6 +32,7 @@ export class MailAccess {
   readonly logged: string[] = []
   readonly #live: ReturnType<typeof liveMailboxes>
   readonly #rendered = new Rendered()
+  readonly #contents = new OpenedContents()
 
   private constructor(everpost: Everpost, tls: TlsPair) {
     this.everpost = everpost
@@ -94,6 +96,7 @@ export class MailAccess {
       mailbox: projectors.mailbox,
       live: this.#live.live,
       rendered: this.#rendered,
+      contents: this.#contents,
       waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
       now: Date.now,
       log: (event: string, facts: object) => void logged.push(`${event} ${JSON.stringify(facts)}`),

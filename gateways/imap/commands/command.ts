@@ -10,6 +10,8 @@ import type { Session } from '../session.ts'
 export interface StoredMessage {
   readonly blob: BlobRef
   readonly mail: MailContent
+  /** Where storing it still goes on. */
+  readonly durable?: Promise<void>
 }
 
 export type CommandArguments = Arguments<StoredMessage>

@@ -21,20 +21,19 @@ const VERSION = 1
 export const FRAME_BYTES = 256 * 1024
 const TAG = 16
 const LAST = 0x80000000
-/** For so long, and so much of it, raw mail that was just stored is read from memory. */
-const RECENT_MS = 2_000
+/** Raw mail that was just stored or read stays in memory: messages up to this, so many bytes of them. */
 const RECENT_MESSAGE = 256 * 1024
 const RECENT_BYTES = 32 * 1024 * 1024
 
 export class SealedMessageBlobs implements MessageBlobs {
   readonly #store: BlobStore
-  /** What came just now and is likely to be asked for at once, by delivery or a reader of the new message. */
+  /** What came or was read just now and is likely to be asked for again; used last stands last. */
   readonly #recent = new Map<string, Uint8Array>()
   #recentBytes = 0
 
   readonly #keepsRecent: boolean
 
-  /** `keepsRecent`: raw mail that was just stored is read from memory for a moment. */
+  /** `keepsRecent`: raw mail that was just stored or read is read from memory. */
   constructor(store: BlobStore, options: { readonly keepsRecent?: boolean } = {}) {
     this.#store = store
     this.#keepsRecent = options.keepsRecent ?? false
@@ -101,10 +100,16 @@ export class SealedMessageBlobs implements MessageBlobs {
   async read(ref: BlobRef, start = 0, end = ref.size): Promise<Uint8Array> {
     const recent = this.#recent.get(ref.id)
     // What was deleted meanwhile is gone, here too.
-    if (recent && start === 0 && end === ref.size && (await this.#store.size(ref.id)) !== undefined) return recent
+    if (recent && (await this.#store.size(ref.id)) !== undefined) {
+      this.#recent.delete(ref.id)
+      this.#recent.set(ref.id, recent)
+      return start === 0 && end === ref.size ? recent : recent.subarray(start, Math.max(start, end))
+    }
     const parts: Uint8Array[] = []
     for await (const part of this.stream(ref, start, end)) parts.push(part)
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+    const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+    if (start === 0 && end === ref.size) this.#remember(ref.id, bytes)
+    return bytes
   }
 
   async *stream(ref: BlobRef, start = 0, end = ref.size): AsyncGenerator<Uint8Array> {
@@ -130,18 +135,14 @@ export class SealedMessageBlobs implements MessageBlobs {
   }
 
   #remember(id: string, raw: Uint8Array): void {
-    if (
-      !this.#keepsRecent ||
-      raw.length > RECENT_MESSAGE ||
-      this.#recentBytes + raw.length > RECENT_BYTES ||
-      this.#recent.has(id)
-    )
-      return
+    if (!this.#keepsRecent || raw.length > RECENT_MESSAGE || this.#recent.has(id)) return
     this.#recent.set(id, raw)
     this.#recentBytes += raw.length
-    setTimeout(() => {
-      if (this.#recent.delete(id)) this.#recentBytes -= raw.length
-    }, RECENT_MS).unref()
+    for (const [oldest, { length }] of this.#recent) {
+      if (this.#recentBytes <= RECENT_BYTES) break
+      this.#recent.delete(oldest)
+      this.#recentBytes -= length
+    }
   }
 
   async #offsets(id: string, frames: number, stored: number): Promise<readonly number[]> {

@@ -71,6 +71,8 @@ export class SqliteLogReader {
     if (!row) return
     let left = options.limit ?? Number.POSITIVE_INFINITY
     let from = options.from === undefined ? (backwards ? row[1] : 0) : Number(options.from)
+    // Asked before every change: what came since then? Mostly nothing.
+    if (!backwards && from > row[1]) return
     while (left > 0) {
       const page = Math.min(PAGE, left)
       const rows = this.#read(() =>
