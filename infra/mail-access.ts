@@ -43,6 +43,7 @@ export async function startMailAccess(
     rendered: new Rendered(),
     contents: new OpenedContents(),
     waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
+    settle: () => everpost.services.settle(),
     now: Date.now,
     log: logLine,
     count: counters.count,

@@ -8,6 +8,7 @@ import { readFlags } from './commands/store.ts'
 import { BadCommand, Refused } from './errors.ts'
 import { readSection, type Section } from './fetch-items.ts'
 import { OpenMessage } from './message.ts'
+import { type Place, permitted } from './places.ts'
 import { sectionOf } from './respond/sections.ts'
 import { quoted } from './respond/strings.ts'
 import type { Session } from './session.ts'
@@ -71,10 +72,14 @@ function literalOf(args: CommandArguments): Buffer | StoredMessage {
 }
 
 /** The messages in the blob store, read. Refuses what would not fit into the account. */
-export async function storeGiven(session: Session, given: readonly Given[]): Promise<readonly Stored[]> {
-  const { services, accountId, limits } = session
-  const quota = (await services.directory.account(accountId))?.quota ?? null
-  let left = quota === null ? Number.POSITIVE_INFINITY : quota - (await services.snapshots.usage(accountId)).bytes
+export async function storeGiven(
+  session: Session,
+  { account, rights }: Place,
+  given: readonly Given[],
+): Promise<readonly Stored[]> {
+  const { services, limits } = session
+  const quota = (await services.directory.account(account))?.quota ?? null
+  let left = quota === null ? Number.POSITIVE_INFINITY : quota - (await services.snapshots.usage(account)).bytes
   const stored: Stored[] = []
   for (const { flags, at, parts } of given) {
     const pieces: Piece[] = []
@@ -93,7 +98,7 @@ export async function storeGiven(session: Session, given: readonly Given[]): Pro
     const message = parts.length === 1 && only && 'mail' in only ? only : await put(session, pieces)
     stored.push({
       ...message,
-      flags,
+      flags: permitted(rights, flags),
       receivedAt: at ?? services.now(),
       source: flags.includes('\\draft') ? 'draft' : 'append',
     })
@@ -184,8 +189,8 @@ async function pieceAt(session: Session, url: string): Promise<Piece> {
 }
 
 async function placeOf(session: Session, mailbox: string) {
-  const folder = (await session.folders()).find(mailbox.toUpperCase() === 'INBOX' ? 'INBOX' : mailbox)
-  return folder && { account: session.accountId, folderId: folder.id }
+  const place = await session.place(mailbox)
+  return place?.rights.includes('r') ? { account: place.account, folderId: place.folder.id } : undefined
 }
 
 const URL_OF_PART =

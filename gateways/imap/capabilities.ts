@@ -39,6 +39,9 @@ const SIGNED_IN = [
   'SAVEDATE',
   'INPROGRESS',
   'CONTEXT=SEARCH',
+  'ACL',
+  'RIGHTS=kxte',
+  'LIST-MYRIGHTS',
   'PARTIAL',
 ]
 

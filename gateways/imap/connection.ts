@@ -252,6 +252,7 @@ export class Connection {
         throw new Refused('Message numbers are not used any more: give UIDs', 'UIDREQUIRED')
       this.#allow(command.when)
       await this.#lookUpAgain()
+      await session.refreshRights()
       // A UID may have come from elsewhere: what it names must be known before it is looked for.
       if (byUid) await session.tell({ expunge: true })
       session.progress.begin(tag)
@@ -339,6 +340,7 @@ export class Connection {
         if (changed) {
           changed = false
           await this.#lookUpAgain()
+          await this.session.refreshRights()
           await tell()
           continue
         }

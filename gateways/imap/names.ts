@@ -57,7 +57,8 @@ export class FolderTree {
   }
 }
 
-const keyOf = (path: string) => path.normalize('NFC').toLowerCase()
+/** Paths of one key are one mailbox. */
+export const keyOf = (path: string) => path.normalize('NFC').toLowerCase()
 
 /** `Drafts/2026` in its parts. A trailing delimiter only says that there will be children (RFC 9051 §6.3.4). */
 export function splitPath(path: string): readonly string[] {

@@ -1,8 +1,10 @@
 // A selected mailbox as one client sees it: which UIDs it knows at which sequence numbers, and how it learns what changed.
+import type { Rights } from '../../domain/account/sharing.ts'
 import type { AccountId } from '../../domain/log.ts'
-import type { FolderRow, UidRow } from '../../projections/queries.ts'
+import type { UidRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
 import type { FolderIndex } from './folder-index.ts'
+import type { Place } from './places.ts'
 import { SearchContexts } from './search/contexts.ts'
 import { resolveSet, type SequenceSet } from './sequence-set.ts'
 import type { ImapServices } from './services.ts'
@@ -28,6 +30,8 @@ export class Selected {
   readonly folderId: string
   readonly uidValidity: number
   readonly readOnly: boolean
+  /** As of the last look; all of them in a person's own mailbox (RFC 4314). */
+  rights: Rights
   /** Ascending; the place of a UID plus one is its sequence number. */
   uids: number[] = []
   /** UIDs of the last SEARCH RETURN (SAVE) (RFC 5182). */
@@ -41,21 +45,18 @@ export class Selected {
   #departures = 0
   #modseq = 0
 
-  private constructor(services: ImapServices, account: AccountId, folder: FolderRow, readOnly: boolean) {
+  private constructor(services: ImapServices, { account, folder, rights }: Place, readOnly: boolean) {
     this.#services = services
     this.account = account
     this.folderId = folder.id
     this.uidValidity = folder.uidValidity
     this.readOnly = readOnly
+    this.rights = rights
   }
 
-  static async open(
-    services: ImapServices,
-    account: AccountId,
-    folder: FolderRow,
-    readOnly: boolean,
-  ): Promise<Selected> {
-    const selected = new Selected(services, account, folder, readOnly)
+  static async open(services: ImapServices, place: Place, readOnly: boolean): Promise<Selected> {
+    const { account, folder } = place
+    const selected = new Selected(services, place, readOnly)
     const index = await services.live.of(account).index(folder.id)
     if (index === undefined) return selected
     selected.#index = index

@@ -22,6 +22,8 @@ export interface ImapServices extends SignInServices {
   readonly contents: OpenedContents
   /** Resolves once the views reflect the revision. */
   waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
+  /** Resolves once the views reflect everything that is on the log by now. */
+  settle(): Promise<void>
   /** Epoch milliseconds. */
   readonly now: () => number
 }

@@ -1,12 +1,13 @@
 // One client's state (RFC 9051 §3): who it is, what it enabled, what it has selected, and what it is to be told.
 import { type CommandContext, contextOf } from '../../commands/context.ts'
 import type { DirectoryAccount } from '../../commands/ports/views.ts'
-import type { Revision } from '../../domain/log.ts'
+import type { AccountId, Revision } from '../../domain/log.ts'
 import type { MailboxQueries, UidRow } from '../../projections/queries.ts'
 import type { Output } from '../wire/output.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
-import { decodeUtf7, encodeUtf7, FolderTree } from './names.ts'
+import { decodeUtf7, encodeUtf7, FolderTree, keyOf } from './names.ts'
+import { demand, isOthers, ownPlace, type Place, rightsOn, sharedPlaces } from './places.ts'
 import { Progress } from './progress.ts'
 import { flagList } from './respond/flags.ts'
 import { astring, utf8, utf8String } from './respond/strings.ts'
@@ -92,6 +93,37 @@ export class Session {
     return contextOf(this.accountId, 'imap', { at: this.services.now(), client })
   }
 
+  /** The mailbox of that name that this session has any right on. */
+  async place(path: string): Promise<Place | undefined> {
+    const tree = await this.folders()
+    const folder = tree.find(path)
+    if (folder) return ownPlace(tree, this.accountId, folder, tree.pathOf(folder.id) ?? path)
+    if (!isOthers(path) || !this.account) return undefined
+    const wanted = keyOf(path)
+    return (await sharedPlaces(this.services, this.account)).find((place) => keyOf(place.path) === wanted)
+  }
+
+  /** The same with these rights, or NO: [NONEXISTENT], or [TRYCREATE] where it could be made, or [NOPERM] to who may see it. */
+  async needPlace(path: string, rights = '', missing: 'NONEXISTENT' | 'TRYCREATE' = 'NONEXISTENT'): Promise<Place> {
+    const place = await this.place(path)
+    if (!place) throw new Refused('There is no such mailbox', isOthers(path) ? 'NONEXISTENT' : missing)
+    demand(place, rights)
+    return place
+  }
+
+  /** What others let this session do in the mailbox it has selected may have changed since the last command. */
+  async refreshRights(): Promise<void> {
+    const { selected, account } = this
+    if (!selected || !account || selected.account === account.id) return
+    const owner = await this.services.directory.account(selected.account)
+    selected.rights = rightsOn(owner, selected.folderId, account)
+    if (!selected.rights.includes('r')) {
+      this.selected = undefined
+      throw new Goodbye('The mailbox that you were in is no longer shared with you')
+    }
+  }
+
+  /** The person's own mailboxes. */
   async folders(): Promise<FolderTree> {
     const live = this.services.live.of(this.accountId)
     await live.catchUp()
@@ -112,15 +144,15 @@ export class Session {
   }
 
   /** What was written is folded in, so that the answer and the next command are of one mind. */
-  async reflect(revision: Revision): Promise<void> {
-    const live = this.services.live.of(this.accountId)
+  async reflect(revision: Revision, account = this.accountId): Promise<void> {
+    const live = this.services.live.of(account)
     live.announce(revision)
     await live.catchUp()
   }
 
-  /** The views, once they show what this session has shown: for what is not in memory. */
-  async viewed(): Promise<MailboxQueries> {
-    await this.services.live.of(this.accountId).viewed()
+  /** The views, once they show what this session has shown of an account: for what is not in memory. */
+  async viewed(account: AccountId): Promise<MailboxQueries> {
+    await this.services.live.of(account).viewed()
     return this.services.mailbox
   }
 

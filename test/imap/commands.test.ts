@@ -435,7 +435,7 @@ describe('extensions', () => {
   it('ID, NAMESPACE, ENABLE, GETQUOTAROOT, unknown commands', async (t) => {
     const { client } = await personWith(t)
     assert.match((await client.ok('ID ("name" "test" "version" NIL)')).lines[0] ?? '', /^\* ID \(/)
-    assert.equal((await client.ok('NAMESPACE')).lines[0], '* NAMESPACE (("" "/")) NIL NIL')
+    assert.equal((await client.ok('NAMESPACE')).lines[0], '* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL')
     assert.equal((await client.ok('ENABLE X-NONSENSE CONDSTORE')).lines[0], '* ENABLED CONDSTORE')
     assert.deepEqual((await client.ok('GETQUOTAROOT INBOX')).lines, ['* QUOTAROOT INBOX ""', '* QUOTA "" ()'])
     assert.equal((await client.send('XYZZY')).status, 'BAD')

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { changeAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { newId } from '../../commands/identity.ts'
-import { openAccount } from '../../commands/open-account.ts'
+import { addDomain, openAccount } from '../../commands/open-account.ts'
 import { newSecret } from '../../commands/passwords.ts'
 import { receiveMail } from '../../commands/receive-mail.ts'
 import { newVerifier } from '../../commands/scram.ts'
@@ -54,10 +54,12 @@ export class MailAccess {
   }
 
   /** Opens an account whose password is `PASSWORD`; answers the name before the @. */
-  async person(): Promise<string> {
+  async person(domain = 'example.test'): Promise<string> {
     const { everpost } = this
     const name = `p${this.ids.size + 1}`
-    const opened = await openAccount(everpost.services, contextOf('test', 'cli'), { address: `${name}@example.test` })
+    await addDomain(everpost.services, contextOf('test', 'cli', { commandId: `domain/${domain}` }), domain)
+    await this.settle()
+    const opened = await openAccount(everpost.services, contextOf('test', 'cli'), { address: `${name}@${domain}` })
     if (!opened.ok) throw new Error(opened.refusal.message)
     this.ids.set(name, opened.accountId)
     await this.changePassword(name)
@@ -98,6 +100,7 @@ export class MailAccess {
       rendered: this.#rendered,
       contents: this.#contents,
       waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
+      settle: () => everpost.services.settle(),
       now: Date.now,
       log: (event: string, facts: object) => void logged.push(`${event} ${JSON.stringify(facts)}`),
       count: () => undefined,

@@ -3,6 +3,7 @@ import { appendMessages, type MessageToAppend } from '../../../commands/append-m
 import { derivedId } from '../../../commands/identity.ts'
 import { type Given, readGiven, storeGiven } from '../appending.ts'
 import { Refused } from '../errors.ts'
+import type { Place } from '../places.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 import type { Answer, Command } from './command.ts'
@@ -20,13 +21,13 @@ export const append: Command = {
       given.push(readGiven(session, args))
       if (given.length > MAX_MESSAGES) throw new Refused(`One APPEND takes at most ${MAX_MESSAGES} messages`, 'LIMIT')
     } while (!args.atEnd())
-    const { services, accountId } = session
-    const folder = (await session.folders()).find(path)
-    if (!folder) throw new Refused('There is no such mailbox', 'TRYCREATE')
-    const stored = await storeGiven(session, given)
+    const { services } = session
+    const place = await session.needPlace(path, 'i', 'TRYCREATE')
+    const { account, folder } = place
+    const stored = await storeGiven(session, place, given)
     const context = session.context()
     const messages: MessageToAppend[] = []
-    const there = folder.role === 'sent' ? await justSent(session, folder.id) : new Map<string, number>()
+    const there = folder.role === 'sent' ? await justSent(session, place) : new Map<string, number>()
     const uids: number[] = []
     for (const [i, message] of stored.entries()) {
       const known = there.get(message.mail.envelope.messageId ?? '')
@@ -39,9 +40,9 @@ export const append: Command = {
       else uids.push(known)
     }
     if (messages.length > 0) {
-      await session.reflect(await appendMessages(services.journal, context, accountId, messages))
+      await session.reflect(await appendMessages(services.journal, context, account, messages), account)
       const ids = messages.map(({ messageId }) => messageId)
-      const index = await services.live.of(accountId).index(folder.id)
+      const index = await services.live.of(account).index(folder.id)
       for (const id of ids) uids.push(index?.uidOf(id) ?? 0)
     }
     uids.sort((a, b) => a - b)
@@ -53,8 +54,8 @@ export const append: Command = {
 const RECENT = 50
 
 /** UIDs in Sent by Message-ID: what was sent through this server is there before the program uploads its own copy. */
-async function justSent(session: Session, folderId: string): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await (await session.viewed()).messages(session.accountId, folderId, { first: RECENT })
+async function justSent(session: Session, { account, folder }: Place): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await (await session.viewed(account)).messages(account, folder.id, { first: RECENT })
   return new Map(
     rows.filter(({ messageIdHeader }) => messageIdHeader !== '').map((row) => [row.messageIdHeader, row.uid]),
   )

@@ -1,6 +1,7 @@
 // EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3 and §6.4.9).
 import { changeMailbox, MAX_MESSAGES_PER_COMMAND } from '../../../commands/change-mailbox.ts'
 import { Refused } from '../errors.ts'
+import { demand } from '../places.ts'
 import type { Selected } from '../selected.ts'
 import type { Session } from '../session.ts'
 import type { Command } from './command.ts'
@@ -18,6 +19,7 @@ export const expunge: Command = {
     }
     args.end()
     const selected = session.writable
+    demand(selected, 'e')
     // Also those that others marked and this client has not heard of.
     if (!byUid) await session.tell({ expunge: true })
     const modseq = await expungeDeleted(session, selected, wanted ?? selected.uids)
@@ -35,13 +37,22 @@ export async function expungeDeleted(
   for await (const rows of selected.rows(uids)) {
     for (const row of rows) if (row.flags.includes('\\deleted')) doomed.push(row.id)
   }
+  return expungeMessages(session, selected, doomed)
+}
+
+/** The MODSEQ afterwards; undefined when there was nothing to expunge. */
+export async function expungeMessages(
+  session: Session,
+  { account }: Pick<Selected, 'account'>,
+  ids: readonly string[],
+): Promise<number | undefined> {
   let modseq: number | undefined
-  for (let i = 0; i < doomed.length; i += MAX_MESSAGES_PER_COMMAND) {
-    const messageIds = doomed.slice(i, i + MAX_MESSAGES_PER_COMMAND)
+  for (let i = 0; i < ids.length; i += MAX_MESSAGES_PER_COMMAND) {
+    const messageIds = ids.slice(i, i + MAX_MESSAGES_PER_COMMAND)
     const command = { type: 'ExpungeMessages' as const, messageIds }
-    const outcome = await changeMailbox(session.services, session.context(), session.accountId, command)
+    const outcome = await changeMailbox(session.services, session.context(), account, command)
     if (!outcome.ok) throw new Refused(outcome.refusal.message)
-    await session.reflect(outcome.revision)
+    await session.reflect(outcome.revision, account)
     modseq = Number(outcome.revision) + 1
   }
   return modseq

@@ -103,7 +103,7 @@ export async function fetchAll(
 ): Promise<ReadonlySet<number>> {
   const { mailbox: selected, services, out } = session
   const marked = new Set<number>()
-  const seen = items.some(marksSeen) && !selected.readOnly
+  const seen = items.some(marksSeen) && !selected.readOnly && selected.rights.includes('s')
   const content = items.some(needsContent)
   const withFlags: readonly FetchItem[] = items.some(({ kind }) => kind === 'FLAGS')
     ? items
@@ -135,7 +135,8 @@ async function writePage(
   rows: readonly UidRow[],
   itemsOf: (row: UidRow) => readonly FetchItem[],
 ): Promise<void> {
-  const { services, accountId } = session
+  const { services } = session
+  const { account } = session.mailbox
   if (rows.every((row) => itemsOf(row).every(isOfRow))) {
     for (const row of rows) writeRow(session, itemsOf(row), row)
     return
@@ -150,22 +151,22 @@ async function writePage(
   const wantsListed = all.includes('THREADID') || all.includes('PREVIEW')
   const opened =
     toOpen.length > 0
-      ? await OpenMessage.openAll(services, mailboxStream(accountId), toOpen)
+      ? await OpenMessage.openAll(services, mailboxStream(account), toOpen)
       : new Map<number, OpenMessage>()
   const listed = new Map(
     wantsListed
       ? (
           await (
-            await session.viewed()
+            await session.viewed(account)
           ).messagesById(
-            accountId,
+            account,
             rows.map(({ id }) => id),
           )
         ).map((row) => [row.id, row] as const)
       : [],
   )
   const uids = all.includes('SAVEDATE') ? rows.map(({ uid }) => uid) : []
-  const saved = await savedDates(services, accountId, uids)
+  const saved = await savedDates(services, account, uids)
   for (const row of rows) {
     const facts = { row, message: opened.get(row.uid), listed: listed.get(row.id), savedAt: saved.get(row.uid) }
     await writeFetch(session, itemsOf(row), facts)
@@ -173,15 +174,16 @@ async function writePage(
 }
 
 async function markSeen(session: Session, rows: readonly UidRow[]): Promise<void> {
-  const { services, accountId } = session
+  const { services } = session
+  const { account } = session.mailbox
   const messageIds = rows.map(({ id }) => id)
-  const outcome = await changeMailbox(services, session.context(), accountId, {
+  const outcome = await changeMailbox(services, session.context(), account, {
     type: 'ChangeFlags',
     messageIds,
     add: ['\\seen'],
     remove: [],
   })
-  if (outcome.ok) await session.reflect(outcome.revision)
+  if (outcome.ok) await session.reflect(outcome.revision, account)
   // Expunged meanwhile: then nothing needs to be marked.
   else if (outcome.refusal.code !== 'no-such-message') throw new Refused(outcome.refusal.message)
 }
@@ -195,8 +197,8 @@ async function tellVanished(
 ): Promise<void> {
   const { mailbox: selected, out } = session
   const here = new Set(known)
-  const gone = (await (await session.viewed()).vanishedSince(selected.account, selected.folderId, since)).filter(
-    (uid) => !here.has(uid) && (set === '$' || set.some(([from, to]) => uid >= from && uid <= to)),
-  )
+  const gone = (
+    await (await session.viewed(selected.account)).vanishedSince(selected.account, selected.folderId, since)
+  ).filter((uid) => !here.has(uid) && (set === '$' || set.some(([from, to]) => uid >= from && uid <= to)))
   if (gone.length > 0) out.line(`* VANISHED (EARLIER) ${writeSet(gone)}`)
 }

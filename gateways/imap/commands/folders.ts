@@ -1,9 +1,11 @@
 // CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §5.3).
+import { changeAccount } from '../../../commands/change-account.ts'
 import { changeMailbox } from '../../../commands/change-mailbox.ts'
 import { newId } from '../../../commands/identity.ts'
 import type { FolderRole, MailboxCommand } from '../../../domain/mailbox/mailbox.ts'
 import { BadCommand, Refused } from '../errors.ts'
 import { DELIMITER, type FolderTree, SPECIAL_USE, splitPath } from '../names.ts'
+import { demand, isOthers } from '../places.ts'
 import type { Session } from '../session.ts'
 import type { Command, CommandArguments } from './command.ts'
 
@@ -17,10 +19,10 @@ const CODES: Readonly<Record<string, string>> = {
   busy: 'INUSE',
 }
 
-async function change(session: Session, command: MailboxCommand): Promise<void> {
-  const outcome = await changeMailbox(session.services, session.context(), session.accountId, command)
+async function change(session: Session, command: MailboxCommand, account = session.accountId): Promise<void> {
+  const outcome = await changeMailbox(session.services, session.context(), account, command)
   if (!outcome.ok) throw new Refused(outcome.refusal.message, CODES[outcome.refusal.code])
-  await session.reflect(outcome.revision)
+  await session.reflect(outcome.revision, account)
 }
 
 export const create: Command = {
@@ -31,12 +33,35 @@ export const create: Command = {
     const path = session.nameIn(args.astring())
     const role = args.taken(' ') ? readUse(args) : undefined
     args.end()
+    if (isOthers(path)) return { code: `MAILBOXID (${await makeBelow(session, path)})` }
     const tree = await session.folders()
     if (tree.find(path.endsWith(DELIMITER) ? path.slice(0, -1) : path))
       throw new Refused('There is such a mailbox already', 'ALREADYEXISTS')
     const id = await make(session, tree, splitPath(path), role)
     return { code: `MAILBOXID (${id})` }
   },
+}
+
+/** A mailbox below one of somebody else's, with the rights that are given there (RFC 4314 §3: they are inherited). */
+async function makeBelow(session: Session, written: string): Promise<string> {
+  const path = written.endsWith(DELIMITER) ? written.slice(0, -1) : written
+  const at = path.lastIndexOf(DELIMITER)
+  const parent = at < 0 ? undefined : await session.place(path.slice(0, at))
+  if (!parent) throw new Refused('Mailboxes of others are made by them, or below one that you may see', 'CANNOT')
+  demand(parent, 'k')
+  if (await session.place(path)) throw new Refused('There is such a mailbox already', 'ALREADYEXISTS')
+  const { services } = session
+  const folderId = newId()
+  const folder = { type: 'CreateFolder' as const, folderId, name: path.slice(at + 1), parentId: parent.folder.id }
+  await change(session, folder, parent.account)
+  const owner = await services.directory.account(parent.account)
+  for (const { folderId: of, ...grant } of owner?.grants ?? []) {
+    if (of !== parent.folder.id) continue
+    const command = { type: 'ShareFolder' as const, folderId, ...grant }
+    await changeAccount(services.journal, session.context(), parent.account, command)
+  }
+  await services.settle()
+  return folderId
 }
 
 /** `(USE (\Sent))` */
@@ -79,11 +104,10 @@ export const remove: Command = {
     args.space()
     const path = session.nameIn(args.astring())
     args.end()
-    const tree = await session.folders()
-    const folder = tree.need(path)
-    if (tree.hasChildren(folder)) throw new Refused('There are mailboxes below this one', 'HASCHILDREN')
+    const { account, folder, hasChildren } = await session.needPlace(path, 'x')
+    if (hasChildren) throw new Refused('There are mailboxes below this one', 'HASCHILDREN')
     if (session.selected?.folderId === folder.id) session.selected = undefined
-    await change(session, { type: 'DeleteFolder', folderId: folder.id })
+    await change(session, { type: 'DeleteFolder', folderId: folder.id }, account)
     return {}
   },
 }
@@ -97,6 +121,10 @@ export const rename: Command = {
     args.space()
     const to = session.nameIn(args.astring())
     args.end()
+    if (isOthers(from) || isOthers(to)) {
+      if (await session.place(from)) throw new Refused('Mailboxes of others are renamed by them', 'CANNOT')
+      throw new Refused('There is no such mailbox', 'NONEXISTENT')
+    }
     const tree = await session.folders()
     const folder = tree.need(from)
     const target = tree.find(to)
@@ -124,7 +152,7 @@ export const rename: Command = {
 /** Renaming INBOX moves its messages and leaves it empty (RFC 9051 §6.3.6). */
 async function emptyInbox(session: Session, inbox: string, target: string): Promise<void> {
   for (;;) {
-    const rows = await (await session.viewed()).uidRange(session.accountId, inbox, { limit: 5000 })
+    const rows = await (await session.viewed(session.accountId)).uidRange(session.accountId, inbox, { limit: 5000 })
     if (rows.length === 0) return
     await change(session, { type: 'MoveMessages', messageIds: rows.map(({ id }) => id), folderId: target })
   }
@@ -137,8 +165,12 @@ const subscribing = (name: string, subscribed: boolean): Command => ({
     args.space()
     const path = session.nameIn(args.astring())
     args.end()
-    const folder = (await session.folders()).need(path)
-    await change(session, { type: 'SubscribeFolder', folderId: folder.id, subscribed })
+    const place = await session.needPlace(path, 'l')
+    if (place.account !== session.accountId) {
+      if (subscribed) return {}
+      throw new Refused('What others share with you is always listed', 'CANNOT')
+    }
+    await change(session, { type: 'SubscribeFolder', folderId: place.folder.id, subscribed })
     return {}
   },
 })

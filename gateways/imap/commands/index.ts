@@ -1,4 +1,5 @@
 // Every command, by its name.
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './acl.ts'
 import { append } from './append.ts'
 import { capability } from './capability.ts'
 import type { Command } from './command.ts'
@@ -29,6 +30,7 @@ const all: readonly Command[] = [
   ...[capability, noop, logout, id],
   ...[starttls, authenticate, login],
   ...[enable, select, examine, create, remove, rename, subscribe, unsubscribe, list, lsub, namespace, status, append],
+  ...[setAcl, deleteAcl, getAcl, listRights, myRights],
   ...[idle, getQuota, getQuotaRoot, compress],
   ...[check, close, unselect, expunge, search, cancelUpdate, sort, thread, fetch, store, copy, move, replace],
 ]

@@ -1,7 +1,10 @@
-// LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9), with RFC 5258's options, RFC 5819's STATUS and RFC 6154's uses.
+// LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9), with RFC 5258's options, RFC 5819's STATUS, RFC 6154's uses
+// and RFC 8440's rights.
 import { BadCommand } from '../errors.ts'
-import { DELIMITER, matcher, type NamedFolder, SPECIAL_USE } from '../names.ts'
+import { DELIMITER, matcher, SPECIAL_USE } from '../names.ts'
+import { canSee, ownPlaces, type Place, sharedPlaces } from '../places.ts'
 import type { Session } from '../session.ts'
+import { writeMyRights } from './acl.ts'
 import type { Command, CommandArguments } from './command.ts'
 import { readStatusItems, type StatusItem, writeStatus } from './status.ts'
 
@@ -12,7 +15,7 @@ interface ListOptions {
 }
 
 const SELECTION = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
-const RETURNS = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'])
+const RETURNS = new Set(['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'MYRIGHTS'])
 const MAX_PATTERNS = 20
 
 export const list: Command = {
@@ -48,8 +51,7 @@ export const lsub: Command = {
     const pattern = session.nameIn(args.listMailbox())
     args.end()
     const matches = matcher(reference + pattern)
-    const { all } = await session.folders()
-    const subscribed = all.filter(({ folder }) => folder.subscribed)
+    const subscribed = (await listed(session)).filter((place) => isSubscribed(session, place))
     const shown = new Set<string>()
     for (const { path } of subscribed) {
       if (matches(path)) shown.add(path)
@@ -96,27 +98,54 @@ async function listMatching(
   patterns: readonly string[],
   { selection, returns, status }: ListOptions,
 ): Promise<void> {
-  const tree = await session.folders()
+  const places = await listed(session)
   const matchers = patterns.map((pattern) => matcher(reference + session.nameIn(pattern)))
-  const chosen = ({ folder }: NamedFolder) =>
-    (!selection.has('SUBSCRIBED') || folder.subscribed) &&
-    (!selection.has('SPECIAL-USE') || (folder.role !== null && SPECIAL_USE[folder.role] !== undefined))
+  const matched = (path: string) => matchers.some((matches) => matches(path))
+  const chosen = (place: Place) =>
+    (!selection.has('SUBSCRIBED') || isSubscribed(session, place)) &&
+    (!selection.has('SPECIAL-USE') || useOf(session, place) !== undefined)
   const recursive = selection.has('RECURSIVEMATCH')
-  const above = new Set(recursive ? tree.all.filter(chosen).flatMap(({ path }) => parentsOf(path)) : [])
-  for (const named of tree.all) {
-    const { path, folder } = named
-    if (!matchers.some((matches) => matches(path))) continue
-    const itself = chosen(named)
+  const above = new Set(recursive ? places.filter(chosen).flatMap(({ path }) => parentsOf(path)) : [])
+  for (const place of places) {
+    const { path } = place
+    if (!matched(path)) continue
+    const itself = chosen(place)
     const hasBelow = recursive && above.has(path)
     if (!itself && !hasBelow) continue
-    const attributes = [tree.hasChildren(folder) ? '\\HasChildren' : '\\HasNoChildren']
-    if (folder.subscribed && (selection.has('SUBSCRIBED') || returns.has('SUBSCRIBED'))) attributes.push('\\Subscribed')
-    const use = folder.role === null ? undefined : SPECIAL_USE[folder.role]
+    const attributes = [place.hasChildren ? '\\HasChildren' : '\\HasNoChildren']
+    const tellsSubscribed = selection.has('SUBSCRIBED') || returns.has('SUBSCRIBED')
+    if (tellsSubscribed && isSubscribed(session, place)) attributes.push('\\Subscribed')
+    const use = useOf(session, place)
     if (use !== undefined) attributes.push(use)
     const childInfo = hasBelow ? ' ("CHILDINFO" ("SUBSCRIBED"))' : ''
     session.out.line(`* LIST (${attributes.join(' ')}) "${DELIMITER}" ${session.nameOut(path)}${childInfo}`)
-    if (status && itself) await writeStatus(session, path, folder, status)
+    if (returns.has('MYRIGHTS') && itself) writeMyRights(session, place)
+    if (status && itself && place.rights.includes('r')) await writeStatus(session, place, status)
   }
+  if (selection.has('SUBSCRIBED') || selection.has('SPECIAL-USE')) return
+  for (const path of levels(session, places))
+    if (matched(path)) session.out.line(`* LIST (\\Noselect \\HasChildren) "${DELIMITER}" ${session.nameOut(path)}`)
+}
+
+/** Own mailboxes, then those of others that this session may see. */
+async function listed(session: Session): Promise<readonly Place[]> {
+  const own = ownPlaces(await session.folders(), session.accountId)
+  const shared = session.account ? await sharedPlaces(session.services, session.account) : []
+  return [...own, ...shared.filter(canSee)]
+}
+
+/** What others share is subscribed for good; what it is used for is the owner's affair. */
+const isSubscribed = ({ accountId }: Session, { account, folder }: Place): boolean =>
+  account !== accountId || folder.subscribed
+
+const useOf = ({ accountId }: Session, { account, folder }: Place): string | undefined =>
+  account !== accountId || folder.role === null ? undefined : SPECIAL_USE[folder.role]
+
+/** Levels above shared mailboxes that are none themselves, or may not be seen. */
+function levels(session: Session, places: readonly Place[]): ReadonlySet<string> {
+  const shared = places.filter(({ account }) => account !== session.accountId)
+  const known = new Set(places.map(({ path }) => path))
+  return new Set(shared.flatMap(({ path }) => parentsOf(path)).filter((path) => !known.has(path)))
 }
 
 /** `a/b/c` lies below `a/b` and `a`. */

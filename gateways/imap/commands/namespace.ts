@@ -1,5 +1,6 @@
-// NAMESPACE (RFC 2342): a person's own mailboxes.
+// NAMESPACE (RFC 2342): a person's own mailboxes, and those that others share.
 import { DELIMITER } from '../names.ts'
+import { OTHERS } from '../places.ts'
 import type { Command } from './command.ts'
 
 export const namespace: Command = {
@@ -7,7 +8,7 @@ export const namespace: Command = {
   when: 'signed-in',
   run(session, args) {
     args.end()
-    session.out.line(`* NAMESPACE (("" "${DELIMITER}")) NIL NIL`)
+    session.out.line(`* NAMESPACE (("" "${DELIMITER}")) (("${OTHERS}${DELIMITER}" "${DELIMITER}")) NIL`)
     return {}
   },
 }

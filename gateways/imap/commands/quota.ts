@@ -33,10 +33,11 @@ export const getQuotaRoot: Command = {
     args.space()
     const path = session.nameIn(args.astring())
     args.end()
-    const tree = await session.folders()
-    const folder = tree.need(path)
-    session.out.line(`* QUOTAROOT ${session.nameOut(tree.pathOf(folder.id) ?? path)} ""`)
-    await write(session)
+    const place = await session.needPlace(path, 'r')
+    // How much room somebody else has is nobody's business.
+    const own = place.account === session.accountId
+    session.out.line(`* QUOTAROOT ${session.nameOut(place.path)}${own ? ' ""' : ''}`)
+    if (own) await write(session)
     return {}
   },
 }

@@ -1,8 +1,10 @@
 // SELECT and EXAMINE (RFC 9051 §6.3.2, RFC 7162 §3.1.8 and §3.2.5), CLOSE and UNSELECT (§6.4.1, §6.4.2).
+import type { Rights } from '../../../domain/account/sharing.ts'
 import type { FolderRow } from '../../../projections/queries.ts'
 import type { Arguments } from '../arguments.ts'
 import { BadCommand } from '../errors.ts'
-import { SYSTEM } from '../respond/flags.ts'
+import { permitted } from '../places.ts'
+import { SYSTEM, spelled } from '../respond/flags.ts'
 import { ROWS, Selected } from '../selected.ts'
 import { resolveSet, type SequenceSet, writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
@@ -26,13 +28,16 @@ const opening = (name: 'SELECT' | 'EXAMINE'): Command => ({
     args.end()
     const before = session.selected
     session.selected = undefined
-    const folder = (await session.folders()).need(path)
-    const { services, out, accountId } = session
+    const place = await session.needPlace(path, 'r')
+    const { folder, rights } = place
+    const { services, out } = session
     if (before) out.line('* OK [CLOSED] The mailbox before is closed')
-    const selected = await Selected.open(services, accountId, folder, name === 'EXAMINE')
+    // RFC 4314 §5.2: who may change nothing is told so.
+    const readOnly = name === 'EXAMINE' || !/[swtie]/.test(rights)
+    const selected = await Selected.open(services, place, readOnly)
     session.selected = selected
     out.line(`* FLAGS (${SYSTEM} $Forwarded $Junk $NotJunk $Phishing $MDNSent)`)
-    out.line(`* OK [PERMANENTFLAGS (${selected.readOnly ? '' : `${SYSTEM} \\*`})] Flags that stay`)
+    out.line(`* OK [PERMANENTFLAGS (${selected.readOnly ? '' : permanentFlags(rights)})] Flags that stay`)
     out.line(`* ${selected.uids.length} EXISTS`)
     if (!session.rev2) {
       out.line('* 0 RECENT')
@@ -43,11 +48,17 @@ const opening = (name: 'SELECT' | 'EXAMINE'): Command => ({
     out.line(`* OK [UIDNEXT ${folder.uidNext}] The next UID, or a lower bound of it`)
     out.line(`* OK [HIGHESTMODSEQ ${folder.modseq}] The newest change`)
     out.line(`* OK [MAILBOXID (${folder.id})] The name that stays when it is renamed`)
-    if (session.rev2) out.line(`* LIST () "/" ${session.nameOut((await session.folders()).pathOf(folder.id) ?? path)}`)
+    if (session.rev2) out.line(`* LIST () "/" ${session.nameOut(place.path)}`)
     if (resync && resync.uidValidity === folder.uidValidity) await catchUp(session, selected, resync)
     return { code: selected.readOnly ? 'READ-ONLY' : 'READ-WRITE' }
   },
 })
+
+function permanentFlags(rights: Rights): string {
+  const system = SYSTEM.split(' ').map((flag) => flag.toLowerCase())
+  const may = [...permitted(rights, system).map(spelled), ...(rights.includes('w') ? ['\\*'] : [])]
+  return may.join(' ')
+}
 
 export const select = opening('SELECT')
 export const examine = opening('EXAMINE')
@@ -98,7 +109,7 @@ async function catchUp(session: Session, selected: Selected, { modseq, known }: 
   const { services, out } = session
   const ranges = known && resolveSet(known, selected.highest)
   const inKnown = (uid: number) => !ranges || ranges.some(([from, to]) => uid >= from && uid <= to)
-  const gone = await (await session.viewed()).vanishedSince(selected.account, selected.folderId, modseq)
+  const gone = await (await session.viewed(selected.account)).vanishedSince(selected.account, selected.folderId, modseq)
   const told = gone.filter((uid) => inKnown(uid) && selected.sequenceOf(uid) === 0)
   if (told.length > 0) out.line(`* VANISHED (EARLIER) ${writeSet(told)}`)
   for (let from = 0; ; ) {
@@ -130,7 +141,7 @@ export const close: Command = {
     const { mailbox: selected } = session
     session.selected = undefined
     await selected.sync(true)
-    if (!selected.readOnly) await expungeDeleted(session, selected, selected.uids)
+    if (!selected.readOnly && selected.rights.includes('e')) await expungeDeleted(session, selected, selected.uids)
     return {}
   },
 }

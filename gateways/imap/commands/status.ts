@@ -1,6 +1,6 @@
 // STATUS (RFC 9051 §6.3.11, RFC 7162 §3.1.7, RFC 8438, RFC 8474, RFC 7889).
-import type { FolderRow } from '../../../projections/queries.ts'
 import { BadCommand } from '../errors.ts'
+import type { Place } from '../places.ts'
 import type { Session } from '../session.ts'
 import type { Command, CommandArguments } from './command.ts'
 
@@ -27,9 +27,7 @@ export const status: Command = {
     args.space()
     const items = readStatusItems(args)
     args.end()
-    const tree = await session.folders()
-    const folder = tree.need(path)
-    await writeStatus(session, tree.pathOf(folder.id) ?? path, folder, items)
+    await writeStatus(session, await session.needPlace(path, 'r'), items)
     return {}
   },
 }
@@ -42,19 +40,14 @@ export function readStatusItems(args: CommandArguments): readonly StatusItem[] {
   })
 }
 
-export async function writeStatus(
-  session: Session,
-  path: string,
-  folder: FolderRow,
-  items: readonly StatusItem[],
-): Promise<void> {
+export async function writeStatus(session: Session, place: Place, items: readonly StatusItem[]): Promise<void> {
   if (items.includes('HIGHESTMODSEQ')) session.enabled.add('CONDSTORE')
   const parts: string[] = []
-  for (const item of items) parts.push(`${item} ${await statusOf(session, folder, item)}`)
-  session.out.line(`* STATUS ${session.nameOut(path)} (${parts.join(' ')})`)
+  for (const item of items) parts.push(`${item} ${await statusOf(session, place, item)}`)
+  session.out.line(`* STATUS ${session.nameOut(place.path)} (${parts.join(' ')})`)
 }
 
-async function statusOf(session: Session, folder: FolderRow, item: StatusItem): Promise<string | number> {
+async function statusOf(session: Session, { account, folder }: Place, item: StatusItem): Promise<string | number> {
   switch (item) {
     case 'MESSAGES':
       return folder.total
@@ -75,7 +68,7 @@ async function statusOf(session: Session, folder: FolderRow, item: StatusItem): 
     case 'APPENDLIMIT':
       return session.limits.messageBytes
     case 'DELETED':
-      return (await session.services.live.of(session.accountId).index(folder.id))?.countFlagged('\\deleted') ?? 0
+      return (await session.services.live.of(account).index(folder.id))?.countFlagged('\\deleted') ?? 0
     default: {
       const _: never = item
       return _

@@ -3,6 +3,7 @@ import { changeMailbox, MAX_MESSAGES_PER_COMMAND } from '../../../commands/chang
 import { normalizeFlag } from '../../../domain/mail/flags.ts'
 import type { UidRow } from '../../../projections/queries.ts'
 import { BadCommand, Refused } from '../errors.ts'
+import { demand, permitted } from '../places.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 import type { Answer, Command, CommandArguments } from './command.ts'
@@ -33,7 +34,9 @@ export const store: Command = {
         else rows.push(row)
       }
     }
-    await change(session, rows, mode, flags)
+    const may = permitted(selected.rights, flags)
+    if (may.length < flags.length && may.length === 0) demand(selected, neededFor(flags))
+    await change(session, rows, mode, may)
     const quiet = new Set(rows.map(({ uid }) => uid))
     await answer(session, rows, silent)
     const names = byUid ? modified : modified.map((uid) => selected.sequenceOf(uid))
@@ -44,6 +47,10 @@ export const store: Command = {
     }
   },
 }
+
+/** The rights that changing one of the flags takes. */
+const neededFor = (flags: readonly string[]): string =>
+  [...'stw'].filter((right) => flags.some((flag) => permitted(right, [flag]).length > 0)).join('')
 
 function readUnchangedSince(args: CommandArguments): number {
   args.expect('(')
@@ -85,7 +92,7 @@ async function change(session: Session, rows: readonly UidRow[], mode: Mode, fla
   // To replace is to take away what each has and should not have: messages alike are one change.
   const alike = new Map<string, { readonly remove: readonly string[]; readonly rows: UidRow[] }>()
   for (const row of rows) {
-    const remove = row.flags.filter((flag) => !flags.includes(flag))
+    const remove = permitted(session.mailbox.rights, row.flags).filter((flag) => !flags.includes(flag))
     const key = remove.join(' ')
     const group = alike.get(key) ?? { remove, rows: [] }
     group.rows.push(row)
@@ -104,17 +111,17 @@ async function apply(
     session.progress.step(i, rows.length)
     const messageIds = rows.slice(i, i + MAX_MESSAGES_PER_COMMAND).map(({ id }) => id)
     const command = { type: 'ChangeFlags' as const, messageIds, add, remove }
-    let outcome = await changeMailbox(session.services, session.context(), session.accountId, command)
+    let outcome = await changeMailbox(session.services, session.context(), session.mailbox.account, command)
     if (!outcome.ok && outcome.refusal.code === 'no-such-message') {
       // Another client expunged some of them: the others still get their flags.
-      const { messages } = await session.services.snapshots.snapshot(session.accountId, messageIds)
+      const { messages } = await session.services.snapshots.snapshot(session.mailbox.account, messageIds)
       const left = messages.filter(({ expunged }) => !expunged).map(({ id }) => id)
       const some = { ...command, messageIds: left }
-      outcome = await changeMailbox(session.services, session.context(), session.accountId, some)
+      outcome = await changeMailbox(session.services, session.context(), session.mailbox.account, some)
     }
     if (!outcome.ok)
       throw new Refused(outcome.refusal.message, outcome.refusal.code === 'too-many' ? 'LIMIT' : undefined)
-    await session.reflect(outcome.revision)
+    await session.reflect(outcome.revision, session.mailbox.account)
   }
 }
 

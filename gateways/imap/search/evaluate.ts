@@ -23,11 +23,11 @@ export async function searchMailbox(
   criterion: Criterion,
   among?: readonly number[],
 ): Promise<readonly UidRow[]> {
-  const { mailbox: selected, services, accountId } = session
+  const { mailbox: selected, services } = session
   const numbers = new Map<Criterion, ReadonlySet<number>>()
   resolveNumbers(session, criterion, numbers)
   const found: UidRow[] = []
-  const stream = mailboxStream(accountId)
+  const stream = mailboxStream(selected.account)
   const uids = among ?? bounded(session, criterion) ?? selected.uids
   if (asksFor(criterion, 'saved')) await resolveSaved(session, criterion, uids, numbers)
   let looked = 0
@@ -187,7 +187,8 @@ async function threadsOf(
 ): Promise<ReadonlyMap<string, string>> {
   if (!asksFor(criterion, 'thread-id')) return new Map()
   const ids = rows.map(({ id }) => id)
-  const listed = await (await session.viewed()).messagesById(session.accountId, ids)
+  const { account } = session.mailbox
+  const listed = await (await session.viewed(account)).messagesById(account, ids)
   return new Map(listed.map(({ id, threadId }) => [id, threadId]))
 }
 

@@ -42,7 +42,8 @@ export async function listedOf(session: Session, rows: readonly UidRow[]): Promi
     session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
     const ids = some.map(({ id }) => id)
-    const listed = await (await session.viewed()).messagesById(session.accountId, ids)
+    const { account } = session.mailbox
+    const listed = await (await session.viewed(account)).messagesById(account, ids)
     const byId = new Map(listed.map((row) => [row.id, row]))
     for (const row of some) {
       const message = byId.get(row.id)
@@ -74,7 +75,7 @@ export async function ccOf(session: Session, rows: readonly UidRow[]): Promise<R
   for (let i = 0; i < rows.length; i += AT_ONCE) {
     session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
-    const opened = await OpenMessage.openAll(session.services, mailboxStream(session.accountId), some)
+    const opened = await OpenMessage.openAll(session.services, mailboxStream(session.mailbox.account), some)
     for (const [uid, { content }] of opened) found.set(uid, mailboxOf(content.envelope.cc[0]?.address))
   }
   return found
@@ -92,7 +93,7 @@ export async function idsOf(session: Session, rows: readonly UidRow[]): Promise<
   for (let i = 0; i < rows.length; i += AT_ONCE) {
     session.progress.step(i, rows.length)
     const some = rows.slice(i, i + AT_ONCE)
-    const opened = await OpenMessage.openAll(session.services, mailboxStream(session.accountId), some)
+    const opened = await OpenMessage.openAll(session.services, mailboxStream(session.mailbox.account), some)
     for (const [uid, { content }] of opened) {
       const { messageId = '', references, inReplyTo } = content.envelope
       found.set(uid, { id: messageId, references: references.length > 0 ? references : inReplyTo.slice(0, 1) })
