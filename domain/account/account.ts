@@ -202,8 +202,11 @@ export type AccountCommand =
   | { type: 'ResumeSending' }
   /** Rights as `rightsOf` (domain/account/sharing.ts) answers them. */
   | { type: 'ShareFolder'; folderId: string; with: Grantee; rights: Rights }
-  /** Value in base64; null removes. */
-  | { type: 'ChangeAnnotation'; folderId: string | null; entry: string; value: string | null }
+  /** All or none. Values in base64; null removes. */
+  | {
+      type: 'ChangeAnnotations'
+      changes: readonly { folderId: string | null; entry: string; value: string | null }[]
+    }
   | { type: 'EraseAccount' }
 
 export interface AccountRefusal {
@@ -348,16 +351,8 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
         return refuse('too-many', `An account shares its folders at most ${MAX_GRANTS} times: take some rights back.`)
       return { events: [{ type: 'FolderShared', data: { accountId, folderId, with: grantee, rights } }] }
     }
-    case 'ChangeAnnotation': {
-      const { folderId, entry, value } = command
-      const known = state.annotations.has(annotationKey(command))
-      if (value === null && !known) return { events: [] }
-      if ((value?.length ?? 0) > Math.ceil(MAX_ANNOTATION_BYTES / 3) * 4)
-        return refuse('bad-value', `An annotation takes at most ${MAX_ANNOTATION_BYTES} bytes.`)
-      if (!known && state.annotations.size >= MAX_ANNOTATIONS)
-        return refuse('too-many', `An account keeps at most ${MAX_ANNOTATIONS} annotations.`)
-      return { events: [{ type: 'AnnotationChanged', data: { accountId, folderId, entry, value } }] }
-    }
+    case 'ChangeAnnotations':
+      return changeAnnotations(accountId, command.changes, state)
     case 'EraseAccount': {
       if (state.holds.size > 0) {
         return refuse(
@@ -372,6 +367,27 @@ export function decide(command: AccountCommand, state: Account): AccountDecision
       return _
     }
   }
+}
+
+function changeAnnotations(
+  accountId: string,
+  changes: Extract<AccountCommand, { type: 'ChangeAnnotations' }>['changes'],
+  state: Account,
+): AccountDecision {
+  const events: AccountEvent[] = []
+  const annotations = new Set(state.annotations)
+  for (const { folderId, entry, value } of changes) {
+    if ((value?.length ?? 0) > Math.ceil(MAX_ANNOTATION_BYTES / 3) * 4)
+      return refuse('bad-value', `An annotation takes at most ${MAX_ANNOTATION_BYTES} bytes.`)
+    const key = annotationKey({ folderId, entry })
+    if (value === null && !annotations.has(key)) continue
+    if (value === null) annotations.delete(key)
+    else annotations.add(key)
+    events.push({ type: 'AnnotationChanged', data: { accountId, folderId, entry, value } })
+  }
+  if (annotations.size > MAX_ANNOTATIONS && annotations.size > state.annotations.size)
+    return refuse('too-many', `An account keeps at most ${MAX_ANNOTATIONS} annotations.`)
+  return { events }
 }
 
 const noSuchRules = (name: string) => refuse('no-such-rules', `There are no filter rules ${name.slice(0, 200)}.`)

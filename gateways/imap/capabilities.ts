@@ -42,6 +42,8 @@ const SIGNED_IN = [
   'ACL',
   'RIGHTS=kxte',
   'LIST-MYRIGHTS',
+  'METADATA',
+  'LIST-METADATA',
   'PARTIAL',
 ]
 

@@ -7,7 +7,7 @@ import type { Output } from '../wire/output.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
 import { decodeUtf7, encodeUtf7, FolderTree, keyOf } from './names.ts'
-import { demand, isOthers, ownPlace, type Place, rightsOn, sharedPlaces } from './places.ts'
+import { canSee, demand, isOthers, ownPlace, ownPlaces, type Place, rightsOn, sharedPlaces } from './places.ts'
 import { Progress } from './progress.ts'
 import { flagList } from './respond/flags.ts'
 import { astring, utf8, utf8String } from './respond/strings.ts'
@@ -101,6 +101,13 @@ export class Session {
     if (!isOthers(path) || !this.account) return undefined
     const wanted = keyOf(path)
     return (await sharedPlaces(this.services, this.account)).find((place) => keyOf(place.path) === wanted)
+  }
+
+  /** Every mailbox that this session may see: its own, then those that others share. */
+  async places(): Promise<readonly Place[]> {
+    const own = ownPlaces(await this.folders(), this.accountId)
+    const shared = this.account ? await sharedPlaces(this.services, this.account) : []
+    return [...own, ...shared.filter(canSee)]
   }
 
   /** The same with these rights, or NO: [NONEXISTENT], or [TRYCREATE] where it could be made, or [NOPERM] to who may see it. */

@@ -39,7 +39,7 @@ const LATER: readonly AccountCommand[] = [
   { type: 'PlaceLegalHold', holdId: 'h1', reason: 'court' },
   { type: 'ReleaseLegalHold', holdId: 'h1' },
   { type: 'ShareFolder', folderId: 'f', with: 'other', rights: 'lr' },
-  { type: 'ChangeAnnotation', folderId: null, entry: '/private/x', value: 'AA==' },
+  { type: 'ChangeAnnotations', changes: [{ folderId: null, entry: '/private/x', value: 'AA==' }] },
 ]
 
 describe('every account command', () => {
@@ -235,12 +235,10 @@ describe('ShareFolder', () => {
   })
 })
 
-describe('ChangeAnnotation', () => {
+describe('ChangeAnnotations', () => {
   const change = (value: string | null, entry = '/private/x'): AccountCommand => ({
-    type: 'ChangeAnnotation',
-    folderId: 'f',
-    entry,
-    value,
+    type: 'ChangeAnnotations',
+    changes: [{ folderId: 'f', entry, value }],
   })
   const changed = (value: string | null, entry = '/private/x'): AccountEvent => ({
     type: 'AnnotationChanged',

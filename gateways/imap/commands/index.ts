@@ -14,6 +14,7 @@ import { idle } from './idle.ts'
 import { list, lsub } from './list.ts'
 import { authenticate, login } from './login.ts'
 import { logout } from './logout.ts'
+import { getMetadata, setMetadata } from './metadata.ts'
 import { namespace } from './namespace.ts'
 import { check, noop } from './noop.ts'
 import { getQuota, getQuotaRoot } from './quota.ts'
@@ -30,7 +31,7 @@ const all: readonly Command[] = [
   ...[capability, noop, logout, id],
   ...[starttls, authenticate, login],
   ...[enable, select, examine, create, remove, rename, subscribe, unsubscribe, list, lsub, namespace, status, append],
-  ...[setAcl, deleteAcl, getAcl, listRights, myRights],
+  ...[setAcl, deleteAcl, getAcl, listRights, myRights, getMetadata, setMetadata],
   ...[idle, getQuota, getQuotaRoot, compress],
   ...[check, close, unselect, expunge, search, cancelUpdate, sort, thread, fetch, store, copy, move, replace],
 ]

@@ -1,17 +1,21 @@
 // LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9), with RFC 5258's options, RFC 5819's STATUS, RFC 6154's uses
-// and RFC 8440's rights.
+// RFC 8440's rights and RFC 9590's annotations.
+import { readAnnotations, writeAnnotations } from '../annotations.ts'
 import { BadCommand } from '../errors.ts'
 import { DELIMITER, matcher, SPECIAL_USE } from '../names.ts'
-import { canSee, ownPlaces, type Place, sharedPlaces } from '../places.ts'
+import type { Place } from '../places.ts'
 import type { Session } from '../session.ts'
 import { writeMyRights } from './acl.ts'
 import type { Command, CommandArguments } from './command.ts'
+import { NO_OPTIONS, readEntries, words } from './metadata.ts'
 import { readStatusItems, type StatusItem, writeStatus } from './status.ts'
 
 interface ListOptions {
   readonly selection: ReadonlySet<string>
   readonly returns: ReadonlySet<string>
   readonly status: readonly StatusItem[] | undefined
+  /** Entries of RETURN (METADATA …) (RFC 9590). */
+  readonly metadata: readonly string[] | undefined
 }
 
 const SELECTION = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
@@ -27,10 +31,10 @@ export const list: Command = {
     const reference = session.nameIn(args.astring())
     args.space()
     const patterns = args.peek() === '(' ? args.list(() => args.listMailbox()) : [args.listMailbox()]
-    const { returns, status } = readReturns(args)
+    const { returns, status, metadata } = readReturns(args)
     args.end()
     if (patterns.length > MAX_PATTERNS) throw new BadCommand('Too many patterns')
-    const options: ListOptions = { selection, returns, status }
+    const options: ListOptions = { selection, returns, status, metadata }
     if (patterns.length === 1 && patterns[0] === '') {
       session.out.line(`* LIST (\\Noselect) "${DELIMITER}" ""`)
       return {}
@@ -51,7 +55,7 @@ export const lsub: Command = {
     const pattern = session.nameIn(args.listMailbox())
     args.end()
     const matches = matcher(reference + pattern)
-    const subscribed = (await listed(session)).filter((place) => isSubscribed(session, place))
+    const subscribed = (await session.places()).filter((place) => isSubscribed(session, place))
     const shown = new Set<string>()
     for (const { path } of subscribed) {
       if (matches(path)) shown.add(path)
@@ -74,9 +78,10 @@ function readSelection(args: CommandArguments): ReadonlySet<string> {
   return options
 }
 
-function readReturns(args: CommandArguments): Pick<ListOptions, 'returns' | 'status'> {
+function readReturns(args: CommandArguments): Omit<ListOptions, 'selection'> {
   const returns = new Set<string>()
   let status: readonly StatusItem[] | undefined
+  let metadata: readonly string[] | undefined
   if (args.taken(' ')) {
     if (args.word() !== 'RETURN') throw new BadCommand('Expected RETURN')
     args.space()
@@ -85,20 +90,23 @@ function readReturns(args: CommandArguments): Pick<ListOptions, 'returns' | 'sta
       if (option === 'STATUS') {
         args.space()
         status = readStatusItems(args)
+      } else if (option === 'METADATA') {
+        args.space()
+        metadata = readEntries(words(args))
       } else if (RETURNS.has(option)) returns.add(option)
       else throw new BadCommand(`There is no option ${option}`)
     }, true)
   }
-  return { returns, status }
+  return { returns, status, metadata }
 }
 
 async function listMatching(
   session: Session,
   reference: string,
   patterns: readonly string[],
-  { selection, returns, status }: ListOptions,
+  { selection, returns, status, metadata }: ListOptions,
 ): Promise<void> {
-  const places = await listed(session)
+  const places = await session.places()
   const matchers = patterns.map((pattern) => matcher(reference + session.nameIn(pattern)))
   const matched = (path: string) => matchers.some((matches) => matches(path))
   const chosen = (place: Place) =>
@@ -120,18 +128,15 @@ async function listMatching(
     const childInfo = hasBelow ? ' ("CHILDINFO" ("SUBSCRIBED"))' : ''
     session.out.line(`* LIST (${attributes.join(' ')}) "${DELIMITER}" ${session.nameOut(path)}${childInfo}`)
     if (returns.has('MYRIGHTS') && itself) writeMyRights(session, place)
+    if (metadata && itself && place.rights.includes('r')) {
+      const { found } = await readAnnotations(session, place, { ...NO_OPTIONS, entries: metadata })
+      writeAnnotations(session, session.nameOut(path), found)
+    }
     if (status && itself && place.rights.includes('r')) await writeStatus(session, place, status)
   }
   if (selection.has('SUBSCRIBED') || selection.has('SPECIAL-USE')) return
   for (const path of levels(session, places))
     if (matched(path)) session.out.line(`* LIST (\\Noselect \\HasChildren) "${DELIMITER}" ${session.nameOut(path)}`)
-}
-
-/** Own mailboxes, then those of others that this session may see. */
-async function listed(session: Session): Promise<readonly Place[]> {
-  const own = ownPlaces(await session.folders(), session.accountId)
-  const shared = session.account ? await sharedPlaces(session.services, session.account) : []
-  return [...own, ...shared.filter(canSee)]
 }
 
 /** What others share is subscribed for good; what it is used for is the owner's affair. */
