@@ -16,12 +16,27 @@ interface Drop {
   readonly position: bigint
 }
 
+export interface OpenedDrop {
+  readonly size: number
+  readonly bytes: AsyncIterable<Uint8Array> | readonly Uint8Array[]
+}
+
+/** Messages up to this are read whole, and before they are asked for. */
+const SMALL = 64 * 1024
+const AHEAD = 3
+const LOOKED_UP = 16
+
 export class Maildrop {
   readonly account: AccountId
   readonly #services: Pop3Services
   readonly #drops: readonly Drop[]
   readonly #validity: number
   readonly #deleted = new Set<number>()
+  /** Messages that are being read, or were, before anybody asked. */
+  readonly #ahead = new Map<number, Promise<OpenedDrop | undefined>>()
+  readonly #blobs = new Map<number, BlobRef>()
+  /** The one taken last. */
+  #last = 0
   #count: number
   #bytes: number
 
@@ -90,12 +105,49 @@ export class Maildrop {
     this.#deleted.clear()
   }
 
-  /** Where the bytes are; undefined when the message was erased meanwhile. */
-  async blob(number: number): Promise<BlobRef | undefined> {
-    const { position } = this.#drop(number)
-    const [event] = await this.#services.source.readPositions([position])
-    if (!event || isRedacted(event) || event.stream !== mailboxStream(this.account)) return undefined
-    return event.type === 'MessageReceived' || event.type === 'MessageAppended' ? event.data.content.blob : undefined
+  /**
+   * The bytes of a message, small ones in one piece; undefined when it was erased meanwhile. Programs take one message after the
+   * other: while one is on its way the next ones are read.
+   */
+  async open(number: number): Promise<OpenedDrop | undefined> {
+    const opened = this.#ahead.get(number) ?? this.#read(number, number === this.#last + 1)
+    this.#ahead.delete(number)
+    if (number === this.#last + 1) {
+      for (let next = number + 1; next <= Math.min(number + AHEAD, this.#drops.length); next++) {
+        if (this.#ahead.has(next) || this.#deleted.has(next) || this.size(next) > SMALL) continue
+        const reading = this.#read(next, true)
+        reading.catch(() => undefined)
+        this.#ahead.set(next, reading)
+      }
+    } else this.#ahead.clear()
+    this.#last = number
+    return opened
+  }
+
+  async #read(number: number, more: boolean): Promise<OpenedDrop | undefined> {
+    const blob = await this.#blob(number, more)
+    if (!blob) return undefined
+    const { blobs } = this.#services
+    return { size: blob.size, bytes: blob.size <= SMALL ? [await blobs.read(blob)] : blobs.stream(blob) }
+  }
+
+  /** Where the bytes are. With `more` those of the messages behind it are looked up in the same question. */
+  async #blob(number: number, more: boolean): Promise<BlobRef | undefined> {
+    const known = this.#blobs.get(number)
+    if (known !== undefined) {
+      this.#blobs.delete(number)
+      return known
+    }
+    const numbers = new Map<bigint, number>()
+    const end = more ? Math.min(number + LOOKED_UP, this.#drops.length + 1) : number + 1
+    for (let each = number; each < end; each++) numbers.set(this.#drop(each).position, each)
+    this.#blobs.clear()
+    for (const event of await this.#services.source.readPositions([...numbers.keys()])) {
+      if (isRedacted(event) || event.stream !== mailboxStream(this.account)) continue
+      if (event.type === 'MessageReceived' || event.type === 'MessageAppended')
+        this.#blobs.set(numbers.get(event.position) ?? 0, event.data.content.blob)
+    }
+    return this.#blobs.get(number)
   }
 
   /** Expunges what is marked: the only thing that POP3 ever writes. Answers a sentence when it could not. */

@@ -23,14 +23,25 @@ export const top: Command = {
 }
 
 async function send(connection: Pop3Connection, number: number, lines: number | undefined): Promise<void> {
-  const { out, services } = connection
-  const blob = await maildropOf(connection).blob(number)
-  if (!blob) throw new Refused('This message is no longer there', 'SYS/PERM')
-  const pieces = services.blobs.stream(blob)[Symbol.asyncIterator]()
+  const { out } = connection
+  const opened = await maildropOf(connection).open(number)
+  if (!opened) throw new Refused('This message is no longer there', 'SYS/PERM')
+  const stuffer = new DotStuffer()
+  const begin = () => out.line(lines === undefined ? `+OK ${opened.size} octets` : '+OK')
+  if (Array.isArray(opened.bytes)) {
+    begin()
+    const limit = lines === undefined ? undefined : new TopLines(lines)
+    for (const piece of opened.bytes as readonly Uint8Array[]) {
+      out.bytes(stuffer.push(limit ? limit.take(piece) : piece))
+      if (limit?.done) break
+    }
+    out.bytes(stuffer.end())
+    return
+  }
+  const pieces = (opened.bytes as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
   // The first piece before +OK: a message that cannot be read is refused, not cut off.
   let next = await pieces.next()
-  out.line(lines === undefined ? `+OK ${blob.size} octets` : '+OK')
-  const stuffer = new DotStuffer()
+  begin()
   const limit = lines === undefined ? undefined : new TopLines(lines)
   while (!next.done) {
     const piece = limit ? limit.take(next.value) : next.value

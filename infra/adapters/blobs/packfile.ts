@@ -1,11 +1,12 @@
 // The embedded blob store: pack segments written by the storage thread, read from here.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { BlobError, type BlobStore, type BlobWriter } from '../../../commands/ports/blob-store.ts'
 import { type StorageThread, transferable } from '../storage/storage-thread.ts'
+import { OpenSegment, SegmentEnded } from './open-segment.ts'
 import { segmentName } from './pack-format.ts'
 import type { CompactionResult } from './pack-writer.ts'
 
@@ -22,7 +23,7 @@ export class PackfileBlobStore implements BlobStore {
   readonly #dir: string
   readonly #index: DatabaseSync
   readonly #find: StatementSync
-  readonly #segments = new Map<number, Promise<FileHandle>>()
+  readonly #segments = new Map<number, Promise<OpenSegment>>()
   #handles = 0
   #closed = false
 
@@ -100,7 +101,7 @@ export class PackfileBlobStore implements BlobStore {
     if (this.#closed) return
     this.#closed = true
     this.#index.close()
-    for (const segment of this.#segments.values()) await (await segment).close()
+    for (const segment of this.#segments.values()) (await segment).end()
     this.#segments.clear()
   }
 
@@ -109,7 +110,7 @@ export class PackfileBlobStore implements BlobStore {
     for (const [segment, handle] of [...this.#segments]) {
       if (existsSync(join(this.#dir, segmentName(segment)))) continue
       this.#segments.delete(segment)
-      await handle.then((file) => file.close()).catch(() => undefined)
+      await handle.then((file) => file.end()).catch(() => undefined)
     }
   }
 
@@ -124,10 +125,11 @@ export class PackfileBlobStore implements BlobStore {
     const bytes = Buffer.alloc(end - start)
     try {
       const file = await this.#open(location.segment)
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, location.offset + start)
+      const bytesRead = await file.read(bytes, location.offset + start)
       if (bytesRead === bytes.length) return bytes
       throw new BlobError('corrupt', `Blob ${id} is cut short in segment ${location.segment}: restore it from a backup`)
     } catch (error) {
+      if (error instanceof SegmentEnded && !this.#closed) return this.#readAt(id, location, start, end)
       const moved = this.#locate(id)
       if ((error as { code?: string }).code === 'ENOENT' && moved && moved.segment !== location.segment) {
         return this.#readAt(id, moved, start, end)
@@ -136,15 +138,15 @@ export class PackfileBlobStore implements BlobStore {
     }
   }
 
-  #open(segment: number): Promise<FileHandle> {
+  #open(segment: number): Promise<OpenSegment> {
     const known = this.#segments.get(segment)
     if (known) return known
     if (this.#segments.size >= OPEN_SEGMENTS) {
-      const [oldest, handle] = this.#segments.entries().next().value as [number, Promise<FileHandle>]
+      const [oldest, handle] = this.#segments.entries().next().value as [number, Promise<OpenSegment>]
       this.#segments.delete(oldest)
-      void handle.then((file) => file.close()).catch(() => undefined)
+      void handle.then((file) => file.end()).catch(() => undefined)
     }
-    const opened = open(join(this.#dir, segmentName(segment)), 'r')
+    const opened = OpenSegment.open(join(this.#dir, segmentName(segment)))
     this.#segments.set(segment, opened)
     opened.catch(() => this.#segments.delete(segment))
     return opened
