@@ -69,6 +69,7 @@ export async function eraseAccount(
 
 /** Destroys the keys of accounts whose erasure was recorded and then interrupted; answers whose they were. Repeating it changes nothing. */
 export async function finishErasures(keyring: Keyring, erased: readonly AccountId[]): Promise<readonly AccountId[]> {
+  await keyring.load?.(erased)
   const left = erased.filter((account) => keyring.dataKey(account) !== undefined)
   for (const account of left) await keyring.destroy(account)
   return left

@@ -256,6 +256,7 @@ export async function auditExport(services: CliServices, argv: readonly string[]
   const from = timeOf(values.from)
   const to = timeOf(values.to)
   const account = await accountNamed(services, address)
+  await services.keyring.load?.([account.id])
   const dataKey = values['with-key'] ? services.keyring.dataKey(account.id) : undefined
   await recordAccess(services, values, account, 'export')
   const head = await services.audit.sign()

@@ -1,9 +1,10 @@
 // What the main thread and the threads that prepare an import say to one another.
 import type { Append } from '../../commands/ports/event-store.ts'
 import type { MessageToImport } from '../../gateways/import/import-writer.ts'
+import type { KeyringPlace } from '../adapters/journal/open-source.ts'
 
 export interface PrepareConfig {
-  readonly keyring: string
+  readonly keyring: KeyringPlace
   readonly masterKey: Uint8Array
 }
 

@@ -4,14 +4,14 @@ import type { BlobStore } from '../../commands/ports/blob-store.ts'
 import type { Append, EventStore } from '../../commands/ports/event-store.ts'
 import { directWriter } from '../../gateways/import/import-writer.ts'
 import { SealedMessageBlobs } from '../adapters/blobs/message-blobs.ts'
+import { openKeyring } from '../adapters/journal/open-source.ts'
 import { SealedJournal } from '../adapters/journal/sealed-journal.ts'
-import { FileKeyring } from '../adapters/keyring/file.ts'
 import type { ImportBatch, PrepareConfig, Prepared } from './messages.ts'
 
 const port = parentPort
 if (!port) throw new Error('prepare-worker.ts runs as a worker thread')
-const { keyring: file, masterKey } = workerData as PrepareConfig
-const keyring = new FileKeyring(file, masterKey, { writable: false })
+const { keyring: place, masterKey } = workerData as PrepareConfig
+const keyring = await openKeyring(place, masterKey)
 
 const unused = (): never => {
   throw new Error('An import reads nothing back')

@@ -41,8 +41,10 @@ export function splitSource(
 ): Pick<EventSource, 'readPages'> {
   return {
     async *readPages(stream) {
-      const length = Number(source.lastRevision(stream) ?? -1n) + 1
-      if (length < worthSplitting) {
+      const { local } = source
+      const length = Number(local?.lastRevision(stream) ?? -1n) + 1
+      // Contents are read when somebody looks at them, at once: a log elsewhere is read as it comes.
+      if (local === undefined || length < worthSplitting) {
         yield* source.readPages(stream)
         return
       }
@@ -65,7 +67,7 @@ export function splitSource(
         for (;;) {
           const page = pages.shift()
           if (page !== undefined) {
-            yield unpack(stream, page, source)
+            yield unpack(stream, page, local)
             if (page.last) return
           } else if (failure !== undefined) throw failure
           else
@@ -80,7 +82,9 @@ export function splitSource(
   }
 }
 
-function unpack(stream: string, { steps, places }: RangePage, source: OpenedSource): readonly SourceEvent[] {
+type Local = NonNullable<OpenedSource['local']>
+
+function unpack(stream: string, { steps, places }: RangePage, source: Local): readonly SourceEvent[] {
   return (JSON.parse(steps) as PackedStep[]).map((step, i) => {
     const type = step[0]
     const revision = BigInt(places[2 * i] ?? 0)
@@ -99,8 +103,8 @@ function unpack(stream: string, { steps, places }: RangePage, source: OpenedSour
 /** The payload of an arrival; its content is read from the log when somebody looks. */
 class Arrival {
   readonly #position: bigint
-  readonly #source: OpenedSource
-  constructor(data: object, position: bigint, source: OpenedSource) {
+  readonly #source: Local
+  constructor(data: object, position: bigint, source: Local) {
     Object.assign(this, data)
     this.#position = position
     this.#source = source

@@ -7,7 +7,7 @@ import type { EverpostEvent } from '../../domain/events.ts'
 import { accountStream, mailboxStream } from '../../domain/log.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 import { SqliteLogWriter } from '../../infra/adapters/event-store/sqlite-writer.ts'
-import type { SourceConfig } from '../../infra/adapters/journal/open-source.ts'
+import type { LocalSourceConfig } from '../../infra/adapters/journal/open-source.ts'
 import { sealEvent } from '../../infra/adapters/journal/seal.ts'
 import { FileKeyring } from '../../infra/adapters/keyring/file.ts'
 
@@ -51,7 +51,7 @@ export interface SeedOptions {
 }
 
 export interface Seeded {
-  readonly source: SourceConfig
+  readonly source: LocalSourceConfig
   readonly accounts: readonly string[]
   readonly arrivals: number
   readonly firstAt: number

@@ -10,7 +10,7 @@ import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { EverpostEvent } from '../../domain/events.ts'
 import { accountStream, mailboxStream, type Position, type Revision } from '../../domain/log.ts'
 import { SqliteLogWriter } from '../../infra/adapters/event-store/sqlite-writer.ts'
-import type { SourceConfig } from '../../infra/adapters/journal/open-source.ts'
+import type { LocalSourceConfig } from '../../infra/adapters/journal/open-source.ts'
 import { sealEvent } from '../../infra/adapters/journal/seal.ts'
 import { FileKeyring } from '../../infra/adapters/keyring/file.ts'
 import { Projectors } from '../../infra/projector/projectors.ts'
@@ -24,7 +24,7 @@ const _directory = {} as DirectoryQueries satisfies Directory
 
 /** A log on disk, written as the storage thread writes it. */
 export class TestLog {
-  readonly source: SourceConfig
+  readonly source: LocalSourceConfig
   readonly #keyring: FileKeyring
   readonly #writer: SqliteLogWriter
   #at = 1_700_000_000_000

@@ -46,7 +46,7 @@ export class EventStoreDbAppends {
     this.#url = url
     this.#settings = settings
     this.#reads = reads
-    this.#batches = BatchLane.claim(() => clientFor(url), settings.deadlineMs)
+    this.#batches = settings.readOnly ? undefined : BatchLane.claim(() => clientFor(url), settings.deadlineMs)
   }
 
   async append(append: Append): Promise<AppendResult> {

@@ -13,6 +13,8 @@ export interface EventStoreDbOptions {
   readonly startWithinMs?: number
   /** Milliseconds between looks at the head for a live subscription whose filter lets little through. */
   readonly headPollMs?: number
+  /** Appends go another way: the one lane for batches of this thread is left to others. */
+  readonly readOnly?: boolean
   /** Told of what went wrong and is tried again. */
   readonly onTrouble?: (error: EventStoreError) => void
 }
@@ -26,6 +28,7 @@ export function settingsOf(options: EventStoreDbOptions): Settings {
     retryForMs: 20_000,
     startWithinMs: 30_000,
     headPollMs: 500,
+    readOnly: false,
     ...options,
   }
   if (!/^[A-Za-z0-9._-]{0,60}$/.test(settings.namespace))

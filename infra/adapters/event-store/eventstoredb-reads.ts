@@ -44,16 +44,26 @@ export class EventStoreDbReads {
 
   /** `firstPage` events are asked for at first: a reader that will stop soon asks for few. */
   async *readStream(stream: string, options: ReadStreamOptions = {}, firstPage = PAGE): AsyncGenerator<StoredEvent> {
+    for await (const page of this.readPages(stream, options, firstPage)) {
+      for (const event of page) {
+        this.#open()
+        yield event
+      }
+    }
+  }
+
+  async *readPages(
+    stream: string,
+    options: ReadStreamOptions = {},
+    firstPage = PAGE,
+  ): AsyncGenerator<readonly StoredEvent[]> {
     const backwards = options.direction === 'backwards'
     let left = options.limit ?? Number.POSITIVE_INFINITY
     let from = options.from
     for (let page = firstPage; left > 0; page = Math.min(page * 4, PAGE)) {
       const count = Math.min(page, left)
       const events = await this.#again(() => this.#page(stream, from, backwards, count))
-      for (const event of events) {
-        this.#open()
-        yield event
-      }
+      if (events.length > 0) yield events
       if (events.length < count) return
       left -= events.length
       const last = (events.at(-1) as StoredEvent).revision

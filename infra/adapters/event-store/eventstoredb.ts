@@ -71,6 +71,11 @@ export class EventStoreDb implements EventStore {
     return this.#reads.readStream(stream, options)
   }
 
+  /** As `readStream`, a page at a time. */
+  readPages(stream: string, options?: ReadStreamOptions): AsyncIterable<readonly StoredEvent[]> {
+    return this.#reads.readPages(stream, options)
+  }
+
   lastRevision(stream: string): Promise<Revision | undefined> {
     return this.#reads.lastRevision(stream)
   }

@@ -1,28 +1,42 @@
 // Opens the log for reading in a thread that does not write: a projector's, a search worker's.
-import type { ReadStreamOptions } from '../../../commands/ports/event-store.ts'
+import type { EventStore, ReadStreamOptions } from '../../../commands/ports/event-store.ts'
 import type { Position, Revision } from '../../../domain/log.ts'
 import type { SealedLog } from '../../../projections/audit/sealed-log.ts'
 import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
+import { type EventStoreDbOptions, openEventStoreDb } from '../event-store/eventstoredb.ts'
 import { SqliteLogReader } from '../event-store/sqlite-reader.ts'
 import { FileKeyring } from '../keyring/file.ts'
+import { MongoKeyring } from '../keyring/mongodb.ts'
+import type { OpenKeyring } from '../keyring/wrapping.ts'
 import { openEvent } from './seal.ts'
-import { SealedSource } from './sealed-journal.ts'
+import { type EventReader, SealedSource } from './sealed-journal.ts'
+
+/** Where the log is: the file of SQLite's, or EventStoreDB's connection string. */
+export type LogPlace =
+  | string
+  | { readonly eventStoreDb: string; readonly options?: Omit<EventStoreDbOptions, 'onTrouble'> }
+/** Where the keyring is: its file, or the connection string of its MongoDB. */
+export type KeyringPlace = string | { readonly mongodb: string }
 
 /** Plain data, so that it can be handed to a worker thread. */
 export interface SourceConfig {
-  /** File of the SQLite log. */
-  readonly log: string
-  /** File of the keyring. */
-  readonly keyring: string
+  readonly log: LogPlace
+  readonly keyring: KeyringPlace
   readonly masterKey: Uint8Array
 }
+
+/** A log and a keyring in files of this machine. */
+export type LocalSourceConfig = SourceConfig & { readonly log: string; readonly keyring: string }
 
 export type OpenedSource = EventSource &
   SealedLog & {
     readPages(stream: string, options?: ReadStreamOptions): AsyncIterable<readonly SourceEvent[]>
-    lastRevision(stream: string): Revision | undefined
-    /** The event at a position, all of it but the text. Throws when it cannot be opened. */
-    openAt(position: Position): SourceEvent | undefined
+    /** What only a log in a file of this machine can do: answer without waiting. */
+    readonly local?: {
+      lastRevision(stream: string): Revision | undefined
+      /** The event at a position, all of it but the text. Throws when it cannot be opened. */
+      openAt(position: Position): SourceEvent | undefined
+    }
     /** Says that the log grew; live subscriptions look again. */
     poke(): void
     /** Drops an erased account's key from this thread's memory. */
@@ -30,9 +44,26 @@ export type OpenedSource = EventSource &
     close(): Promise<void>
   }
 
+/** A keyring to read with. */
+export const openKeyring = async (place: KeyringPlace, masterKey: Uint8Array): Promise<OpenKeyring> =>
+  typeof place === 'string'
+    ? new FileKeyring(place, masterKey, { writable: false })
+    : MongoKeyring.open(place.mongodb, masterKey, { mayCreate: false })
+
 export async function openEventSource(config: SourceConfig): Promise<OpenedSource> {
-  const reader = new SqliteLogReader(config.log)
-  const keyring = new FileKeyring(config.keyring, config.masterKey, { writable: false })
+  const keyring = await openKeyring(config.keyring, config.masterKey)
+  try {
+    return typeof config.log === 'string'
+      ? sqliteSource(config.log, keyring)
+      : await eventStoreDbSource(config.log, keyring)
+  } catch (error) {
+    await keyring.close()
+    throw error
+  }
+}
+
+function sqliteSource(path: string, keyring: OpenKeyring): OpenedSource {
+  const reader = new SqliteLogReader(path)
   const source = new SealedSource(
     {
       readStream: (stream, options) => reader.readStream(stream, options),
@@ -43,17 +74,37 @@ export async function openEventSource(config: SourceConfig): Promise<OpenedSourc
     },
     keyring,
   )
-  return Object.assign(source, {
+  const local = {
     lastRevision: (stream: string) => reader.lastRevision(stream),
     openAt: (position: Position) => {
       const [event] = reader.readPositions([position])
       return event && openEvent(event, keyring, false)
     },
+  }
+  return Object.assign(source, {
+    // Without waiting only while the keys are here too.
+    ...(keyring.load === undefined ? { local } : {}),
     poke: () => reader.poke(),
     forget: (account: string) => keyring.forget(account),
     close: async () => {
       reader.close()
-      keyring.close()
+      await keyring.close()
+    },
+  })
+}
+
+async function eventStoreDbSource(
+  { eventStoreDb, options = {} }: Exclude<LogPlace, string>,
+  keyring: OpenKeyring,
+): Promise<OpenedSource> {
+  const store: EventStore & EventReader = await openEventStoreDb(eventStoreDb, { ...options, readOnly: true })
+  return Object.assign(new SealedSource(store, keyring), {
+    // The server tells its subscribers itself.
+    poke: () => undefined,
+    forget: (account: string) => keyring.forget(account),
+    close: async () => {
+      await store.close()
+      await keyring.close()
     },
   })
 }

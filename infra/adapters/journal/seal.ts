@@ -13,7 +13,7 @@
 // core sealed by the system key. The stream, type and id are authenticated with every part, so no part can be moved elsewhere.
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import type { EventToAppend, StoredEvent } from '../../../commands/ports/event-store.ts'
-import { type Keyring, NoDataKey } from '../../../commands/ports/keyring.ts'
+import { type Keyring, KeysNotLoaded, NoDataKey } from '../../../commands/ports/keyring.ts'
 import type { EverpostEvent, RecordedEvent } from '../../../domain/events.ts'
 import { accountOfStream, type EventMetadata, isRedacted, type NewEvent, type Redacted } from '../../../domain/log.ts'
 import type { MessageContent } from '../../../domain/mailbox/mailbox.ts'
@@ -70,7 +70,11 @@ export function sealEvent(stream: string, event: NewEvent<EverpostEvent>, keyrin
 }
 
 /** Opens all of a stored event in its newest schema; `Redacted` when its owner's key is gone. Without `withText` the text is ''. */
-export function openEvent(stored: StoredEvent, keyring: Keyring, withText: boolean): RecordedEvent | Redacted {
+export function openEvent(
+  stored: StoredEvent,
+  keyring: Pick<Keyring, 'dataKey'>,
+  withText: boolean,
+): RecordedEvent | Redacted {
   const event = openLazily(stored, keyring, withText)
   if (event.type === 'MessageReceived' || event.type === 'MessageAppended') {
     // Opens it: what is damaged must be known before anyone relies on the rest.
@@ -85,7 +89,7 @@ export function openEvent(stored: StoredEvent, keyring: Keyring, withText: boole
  */
 export function openLazily(
   stored: StoredEvent,
-  keyring: Keyring,
+  keyring: Pick<Keyring, 'dataKey'>,
   withText: boolean,
 ): (RecordedEvent & { readonly facts?: ArrivalFacts }) | Redacted {
   const { id, stream, revision, position, type } = stored
@@ -117,10 +121,19 @@ export function openLazily(
     else data = upcast(type, schema, { ...d, content: openContent(sealed) })
     return { id, stream, revision, position, type, data, metadata: m, facts } as unknown as RecordedEvent
   } catch (cause) {
-    if (cause instanceof UnreadableEvent) throw cause
+    if (cause instanceof UnreadableEvent || cause instanceof KeysNotLoaded) throw cause
     throw new UnreadableEvent(stored, cause)
   }
 }
+
+/** Whose keys open a stored event, as far as can be told from outside. */
+export const ownerOfStored = (stored: StoredEvent): string => readMetadata(stored).owner
+
+/** Whose keys seal an event. */
+export const ownersOf = (event: NewEvent<EverpostEvent>): readonly string[] => [
+  event.owner,
+  ...Object.keys((event.data as { sections?: Record<string, object> }).sections ?? {}),
+]
 
 function takeContent(event: NewEvent<EverpostEvent>): { payload: object; content?: MessageContent } {
   if (!('content' in event.data)) return { payload: event.data }
@@ -186,13 +199,36 @@ function sealSections(sections: Record<string, object>, place: string, keyring: 
   return sealed
 }
 
-function openSections(sections: Record<string, string>, place: string, keyring: Keyring): Record<string, unknown> {
+function openSections(
+  sections: Record<string, string>,
+  place: string,
+  keyring: Pick<Keyring, 'dataKey'>,
+): Record<string, unknown> {
   const opened: Record<string, unknown> = {}
+  const keys = keysOf(keyring, Object.keys(sections))
   for (const [account, sealed] of Object.entries(sections)) {
-    const key = keyring.dataKey(account)
+    const key = keys.get(account)
     if (key) opened[account] = JSON.parse(open(key, `${place}|${account}`, Buffer.from(sealed, 'base64')).toString())
   }
   return opened
+}
+
+function keysOf(
+  keyring: Pick<Keyring, 'dataKey'>,
+  accounts: readonly string[],
+): ReadonlyMap<string, Uint8Array | undefined> {
+  const missing: string[] = []
+  const keys = new Map<string, Uint8Array | undefined>()
+  for (const account of accounts) {
+    try {
+      keys.set(account, keyring.dataKey(account))
+    } catch (error) {
+      if (!(error instanceof KeysNotLoaded)) throw error
+      missing.push(account)
+    }
+  }
+  if (missing.length > 0) throw new KeysNotLoaded(missing)
+  return keys
 }
 
 function keyOf(keyring: Keyring, owner: string): Uint8Array {

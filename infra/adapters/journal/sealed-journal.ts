@@ -11,7 +11,7 @@ import type {
 } from '../../../commands/ports/event-store.ts'
 import { MAX_APPEND_BYTES } from '../../../commands/ports/event-store.ts'
 import type { Journal, JournalAppend } from '../../../commands/ports/journal.ts'
-import type { Keyring } from '../../../commands/ports/keyring.ts'
+import { type Keyring, KeysNotLoaded } from '../../../commands/ports/keyring.ts'
 import { leafOf } from '../../../domain/audit/leaf.ts'
 import type { RecordedEvent } from '../../../domain/events.ts'
 import type { Position, Redacted, Revision } from '../../../domain/log.ts'
@@ -22,12 +22,15 @@ import {
   type SourceEvent,
   unreadable,
 } from '../../../projections/ports/event-source.ts'
-import { openEvent, openLazily, sealEvent, UnreadableEvent } from './seal.ts'
+import { openEvent, openLazily, ownerOfStored, ownersOf, sealEvent, UnreadableEvent } from './seal.ts'
 
 /** What a store must be able to do to be read from; a thread that never writes has only this. */
 export type EventReader = Pick<EventStore, 'readStream' | 'subscribe' | 'readPositions' | 'head'> & {
   /** As `readStream`, a page at a time. */
-  readPages?(stream: string, options?: ReadStreamOptions): Iterable<readonly StoredEvent[]>
+  readPages?(
+    stream: string,
+    options?: ReadStreamOptions,
+  ): Iterable<readonly StoredEvent[]> | AsyncIterable<readonly StoredEvent[]>
 }
 
 export class SealedSource implements EventSource, SealedLog {
@@ -43,7 +46,7 @@ export class SealedSource implements EventSource, SealedLog {
     for await (const batch of this.#reader.subscribe(options)) {
       const { types } = options
       const wanted = types ? batch.events.filter(({ type }) => types.has(type)) : batch.events
-      yield { ...batch, events: wanted.map((event) => this.#openOrMark(event, options.text ?? false)) }
+      yield { ...batch, events: await this.#openAll(wanted, (event) => this.#openOrMark(event, options.text ?? false)) }
     }
   }
 
@@ -51,16 +54,18 @@ export class SealedSource implements EventSource, SealedLog {
     stream: string,
     options: ReadStreamOptions & { readonly text?: boolean } = {},
   ): AsyncGenerator<SourceEvent> {
+    const open = (event: StoredEvent): SourceEvent => openLazily(event, this.#keyring, options.text ?? false)
     for await (const event of this.#reader.readStream(stream, options))
-      yield openLazily(event, this.#keyring, options.text ?? false)
+      yield this.#keyring.load === undefined ? open(event) : ((await this.#openAll([event], open))[0] as SourceEvent)
   }
 
   async *readPages(stream: string, options: ReadStreamOptions = {}): AsyncGenerator<readonly SourceEvent[]> {
     if (this.#reader.readPages !== undefined) {
-      for (const page of this.#reader.readPages(stream, options))
-        yield page.map((event) => this.#openOrMark(event, false))
+      for await (const page of this.#reader.readPages(stream, options))
+        yield await this.#openAll(page, (event) => this.#openOrMark(event, false))
     } else {
-      for await (const event of this.#reader.readStream(stream, options)) yield [this.#openOrMark(event, false)]
+      for await (const event of this.#reader.readStream(stream, options))
+        yield await this.#openAll([event], (each) => this.#openOrMark(each, false))
     }
   }
 
@@ -69,7 +74,7 @@ export class SealedSource implements EventSource, SealedLog {
     options: { readonly text?: boolean } = {},
   ): Promise<readonly SourceEvent[]> {
     const stored = await this.#reader.readPositions(positions)
-    return stored.map((event) => this.#open(event, options.text ?? false))
+    return this.#openAll(stored, (event) => this.#open(event, options.text ?? false))
   }
 
   head(): Promise<Position | undefined> {
@@ -77,19 +82,61 @@ export class SealedSource implements EventSource, SealedLog {
   }
 
   async *subscribeSealed(options: Parameters<SealedLog['subscribeSealed']>[0]): AsyncGenerator<SealedBatch> {
-    for await (const batch of this.#reader.subscribe(options)) yield { ...batch, events: batch.events.map(digested) }
+    for await (const batch of this.#reader.subscribe(options)) {
+      await this.#keyring.load?.(batch.events.map(ownerOfStored))
+      yield { ...batch, events: batch.events.map(digested) }
+    }
   }
 
   async *readSealedStream(stream: string): AsyncGenerator<SealedEvent> {
-    for await (const event of this.#reader.readStream(stream)) yield digested(event)
+    for await (const event of this.#reader.readStream(stream)) {
+      await this.#keyring.load?.([ownerOfStored(event)])
+      yield digested(event)
+    }
   }
 
   async readSealed(positions: readonly Position[]): Promise<readonly SealedEvent[]> {
-    return (await this.#reader.readPositions(positions)).map(digested)
+    const stored = await this.#reader.readPositions(positions)
+    await this.#keyring.load?.(stored.map(ownerOfStored))
+    return stored.map(digested)
   }
 
+  /** Its owner's key came into memory with the event; sections under keys that did not are left out. */
   open({ redacted: _, leaf: __, sealed, ...event }: SealedEvent, withText = false): SourceEvent {
-    return this.#open({ ...event, data: sealed }, withText)
+    const stored = { ...event, data: sealed }
+    if (this.#keyring.load === undefined) return this.#open(stored, withText)
+    const keyring = this.#keyring
+    const owner = ownerOfStored(stored)
+    const dataKey = (account: string) => {
+      try {
+        return keyring.dataKey(account)
+      } catch (error) {
+        if (account !== owner && error instanceof KeysNotLoaded) return undefined
+        throw error
+      }
+    }
+    return openEvent(stored, { dataKey }, withText)
+  }
+
+  /** Opens events with the keys of their owners brought into memory first, where the keyring wants that. */
+  async #openAll<T>(events: readonly StoredEvent[], open: (event: StoredEvent) => T): Promise<readonly T[]> {
+    const keyring = this.#keyring
+    if (keyring.load === undefined) return events.map(open)
+    await keyring.load(events.map(ownerOfStored))
+    const opened: T[] = []
+    for (const event of events) {
+      for (;;) {
+        try {
+          opened.push(open(event))
+          break
+        } catch (error) {
+          // Whose sections an event has shows only inside it.
+          if (!(error instanceof KeysNotLoaded)) throw error
+          await keyring.load(error.accounts)
+        }
+      }
+    }
+    return opened
   }
 
   #open(event: StoredEvent, text: boolean): RecordedEvent | Redacted {
@@ -134,6 +181,7 @@ export class SealedJournal extends SealedSource implements Journal {
   }
 
   async append(append: JournalAppend): Promise<AppendResult> {
+    if (this.#keyring.load !== undefined) await this.#keyring.load(append.events.flatMap(ownersOf))
     const chunks = this.#chunks(append)
     let last: AppendResult | undefined
     let told = 0
@@ -150,6 +198,8 @@ export class SealedJournal extends SealedSource implements Journal {
     appends: readonly JournalAppend[],
     { after = [] }: { readonly after?: readonly StagedBlob[] } = {},
   ): Promise<readonly AppendResult[]> {
+    if (this.#keyring.load !== undefined)
+      await this.#keyring.load(appends.flatMap(({ events }) => events.flatMap(ownersOf)))
     const chunked = appends.map((append) => this.#chunks(append))
     const durable = Promise.all(after.map((blob) => blob.durable))
     if (this.#store.appendAtomically && chunked.every((chunks) => chunks.length === 1)) {

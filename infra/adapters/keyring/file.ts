@@ -1,22 +1,15 @@
 // Data keys in a SQLite file of their own, each wrapped by a master key. Neither file is part of the log or of its backups.
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Keyring } from '../../../commands/ports/keyring.ts'
 import { writeSecretFile } from './secret-file.ts'
+import { derivedKey, hashOfName, KeyringError, type OpenKeyring, unwrap, wrap } from './wrapping.ts'
 
 const CACHED_KEYS = 100_000
 const SYSTEM = 'system'
 
-export class KeyringError extends Error {
-  readonly code: 'no-master-key' | 'wrong-master-key' | 'unavailable'
-  constructor(code: KeyringError['code'], message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'KeyringError'
-    this.code = code
-  }
-}
+export { KeyringError } from './wrapping.ts'
 
 /** Reads the 32-byte master key, making it on the first start of a fresh data folder. Mode 0600. */
 export function masterKeyFromFile(path: string, mayCreate: boolean): Uint8Array {
@@ -34,7 +27,7 @@ export function masterKeyFromFile(path: string, mayCreate: boolean): Uint8Array 
   return key
 }
 
-export class FileKeyring implements Keyring {
+export class FileKeyring implements OpenKeyring {
   readonly #db: DatabaseSync
   readonly #master: Uint8Array
   readonly #cache = new Map<string, Uint8Array>()
@@ -90,12 +83,12 @@ export class FileKeyring implements Keyring {
   }
 
   nameHash(text: string): string {
-    return createHmac('sha256', this.#system).update(`name:${text}`).digest('hex').slice(0, 40)
+    return hashOfName(this.#system, text)
   }
 
   /** A key for one other purpose, such as signing sessions; the same after every start. */
   derive(purpose: string): Uint8Array {
-    return createHmac('sha256', this.#system).update(`purpose:${purpose}`).digest()
+    return derivedKey(this.#system, purpose)
   }
 
   close(): void {
@@ -106,25 +99,5 @@ export class FileKeyring implements Keyring {
     if (this.#find.get(owner)) return
     const wrapped = wrap(this.#master, owner, randomBytes(32))
     this.#db.prepare('INSERT INTO data_key (owner, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING').run(owner, wrapped)
-  }
-}
-
-function wrap(master: Uint8Array, owner: string, key: Uint8Array): Uint8Array {
-  const nonce = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', master, nonce).setAAD(Buffer.from(owner))
-  return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()])
-}
-
-function unwrap(master: Uint8Array, owner: string, wrapped: Uint8Array): Uint8Array {
-  const decipher = createDecipheriv('aes-256-gcm', master, wrapped.subarray(0, 12)).setAAD(Buffer.from(owner))
-  decipher.setAuthTag(wrapped.subarray(44, 60))
-  try {
-    return Buffer.concat([decipher.update(wrapped.subarray(12, 44)), decipher.final()])
-  } catch (cause) {
-    throw new KeyringError(
-      'wrong-master-key',
-      'The master key does not open this keyring: it belongs to another data folder',
-      { cause },
-    )
   }
 }
