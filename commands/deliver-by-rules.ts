@@ -64,7 +64,8 @@ export async function deliverByRules(
     if ('refused' in planned) return { delivered: false, reason: planned.refused }
     const { blob: ref, stored: durable } = incoming
     const appends = appendsOf(context, { ...incoming, recipients: planned.recipients })
-    const results = await ports.journal.appendAll(appends, durable ? { after: [{ ref, durable }] } : {})
+    const after = durable ? { after: [{ ref, durable }] } : {}
+    const results = await ports.journal.appendAll(appends, { ...after, promised: true })
     // What the rules remember of a sender was changed by another message of the same moment: decide again.
     if (results.every(({ ok }) => ok)) return { delivered: true }
   }

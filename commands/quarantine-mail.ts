@@ -106,9 +106,10 @@ export async function releaseQuarantined(
   }
   const end = endOf(held, { ...context, commandId: `release/${intakeId}/${accountId}` }, 'MailReleased')
   const own = { ...context, commandId: `${intakeId}/${accountId}` }
+  // The arrival first: an engine that stops between the two leaves it on the list, and releasing it again adds nothing twice.
   await ports.journal.appendAll([
-    end,
     { stream: mailboxStream(accountId), expected: 'any', events: toNewEvents([arrival], accountId, own) },
+    end,
   ])
   return { ok: true, messageId: section.messageId }
 }

@@ -72,15 +72,24 @@ const SHARDS = 16
  */
 export async function receiveMail(journal: Journal, context: CommandContext, incoming: IncomingMail): Promise<void> {
   const { blob: ref, stored: durable } = incoming
-  await journal.appendAll(appendsOf(context, incoming), durable ? { after: [{ ref, durable }] } : {})
+  const after = durable ? { after: [{ ref, durable }] } : {}
+  await journal.appendAll(appendsOf(context, incoming), { ...after, promised: true })
 }
 
 /** What receiving appends, for whoever has more to say in the same commit. */
 export const appendsOf = (context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] => [
   acceptance(context, incoming),
-  ...arrivals(context, incoming),
-  ...incoming.recipients.flatMap(({ plan }) => plan?.appends ?? []),
+  ...promisedAppends(context, incoming),
 ]
+
+/** What MailAccepted promises. An arrival comes last: where it is, the rules of its account are done. */
+export const promisedAppends = (context: CommandContext, incoming: IncomingMail): readonly JournalAppend[] => [
+  ...incoming.recipients.flatMap(({ plan }) => plan?.appends ?? []),
+  ...arrivals(context, incoming),
+]
+
+/** The command that an account's arrivals are events of. */
+export const arrivalCommand = (commandId: string, accountId: AccountId): string => `${commandId}/${accountId}`
 
 /** The mailbox message that a transaction makes for an account; rules may file several, which `index` counts. */
 export const messageIdFor = (intakeId: string, accountId: AccountId, index = 0): string =>
@@ -140,7 +149,7 @@ function arrivals(context: CommandContext, incoming: IncomingMail): readonly Jou
         },
       }),
     )
-    const own = { ...context, commandId: `${context.commandId}/${accountId}` }
+    const own = { ...context, commandId: arrivalCommand(context.commandId, accountId) }
     return [{ stream: mailboxStream(accountId), expected: 'any', events: toNewEvents(events, accountId, own) }]
   })
 }

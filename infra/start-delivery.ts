@@ -1,8 +1,10 @@
 // The delivery role: wires the process manager of outgoing mail to the engines and the settings.
 import { join } from 'node:path'
+import { readMail } from '../domain/mail/read.ts'
 import { Delivery } from '../gateways/delivery/delivery.ts'
 import { Destinations } from '../gateways/delivery/destinations.ts'
 import { DomainSigner } from '../gateways/delivery/dkim.ts'
+import { IntakeSweep } from '../gateways/delivery/intake-sweep.ts'
 import { httpsPolicy, StsPolicies } from '../gateways/delivery/mta-sts.ts'
 import { PublishedPolicies } from '../gateways/delivery/published-policies.ts'
 import { IncomingReports } from '../gateways/delivery/reports.ts'
@@ -69,6 +71,12 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     now: Date.now,
     log: logLine,
   })
+  const sweep = journal.atomic
+    ? undefined
+    : new IntakeSweep({
+        ...{ journal, source: journal, checkpoints, rules: everpost.rules, now: Date.now, log: logLine },
+        readMail: async (blob) => readMail(await blobs.read(blob)),
+      })
   const stopping = new AbortController()
   let changed = true
   const stopListening = everpost.onViewed(() => {
@@ -82,6 +90,13 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     })
   }, REPORTS_MS)
   looking.unref()
+  const sweepIntake = () =>
+    sweep?.look(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) logLine('intake sweep waits', { error: String(error) })
+    })
+  const sweeping = setInterval(sweepIntake, SWEEP_MS)
+  sweeping.unref()
+  void sweepIntake()
   const reportTls = () =>
     tlsReports.look(stopping.signal).catch((error) => {
       if (!stopping.signal.aborted) logLine('tls reports wait', { error: String(error) })
@@ -94,7 +109,9 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
       stopListening()
       clearInterval(looking)
       clearInterval(reporting)
+      clearInterval(sweeping)
       stopping.abort()
+      await sweep?.look(stopping.signal).catch(() => undefined)
       await reports.look(stopping.signal).catch(() => undefined)
       await tlsReports.look(stopping.signal).catch(() => undefined)
       await delivery.stop()
@@ -103,6 +120,8 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
   }
 }
 
+/** How often mail is looked for that was accepted and not delivered. */
+const SWEEP_MS = 30_000
 /** A report is no hurry. */
 const REPORTS_MS = 10_000
 /** How often it is looked whether a day is over. */

@@ -10,6 +10,16 @@ export interface JournalAppend {
   readonly events: readonly NewEvent<EverpostEvent>[]
 }
 
+export interface AppendAllOptions {
+  /** Blobs that must be durable before anything is appended. */
+  readonly after?: readonly StagedBlob[]
+  /**
+   * The first append promises the others, and a follower of the log keeps that promise: once it is durable, an engine that commits
+   * stream by stream answers with what it could append, fewer results perhaps than appends, and does not reject any more.
+   */
+  readonly promised?: boolean
+}
+
 export interface Journal {
   /** Seals and appends, split into chunks below the engine's limits; the last chunk's result. Durable when it resolves. */
   append(append: JournalAppend): Promise<AppendResult>
@@ -18,10 +28,7 @@ export interface Journal {
    * A reader of the log must therefore be able to finish what the first append promised. Nothing is appended unless the blobs of
    * `after` are durable: engines that share a disk store both in one round, others wait first.
    */
-  appendAll(
-    appends: readonly JournalAppend[],
-    options?: { readonly after?: readonly StagedBlob[] },
-  ): Promise<readonly AppendResult[]>
+  appendAll(appends: readonly JournalAppend[], options?: AppendAllOptions): Promise<readonly AppendResult[]>
   readStream(
     stream: string,
     options?: ReadStreamOptions & { readonly text?: boolean },

@@ -97,7 +97,7 @@ describe('quarantine', () => {
     ]
     assert.deepEqual(
       (history as { type: string }[]).map(({ type }) => type),
-      ['MailQuarantined', 'MailReleased', 'MessageReceived'],
+      ['MailQuarantined', 'MessageReceived', 'MailReleased'],
     )
     const [rebuilt] = (await server.everpost.projectors.rebuild('filter')).projections
     assert.equal(rebuilt?.same, true)

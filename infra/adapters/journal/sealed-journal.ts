@@ -1,6 +1,5 @@
 // The journal of commands and the event source of projections, over any event store: seals, chunks, opens, upcasts.
 import { hash } from 'node:crypto'
-import type { StagedBlob } from '../../../commands/ports/blob-store.ts'
 import type {
   Append,
   AppendResult,
@@ -10,7 +9,7 @@ import type {
   StoredEvent,
 } from '../../../commands/ports/event-store.ts'
 import { MAX_APPEND_BYTES } from '../../../commands/ports/event-store.ts'
-import type { Journal, JournalAppend } from '../../../commands/ports/journal.ts'
+import type { AppendAllOptions, Journal, JournalAppend } from '../../../commands/ports/journal.ts'
 import { type Keyring, KeysNotLoaded } from '../../../commands/ports/keyring.ts'
 import { leafOf } from '../../../domain/audit/leaf.ts'
 import type { RecordedEvent } from '../../../domain/events.ts'
@@ -180,6 +179,11 @@ export class SealedJournal extends SealedSource implements Journal {
     this.#keyring = keyring
   }
 
+  /** Whether several streams are one commit. Where not, promises of MailAccepted may stay open: see gateways/delivery/intake-sweep.ts. */
+  get atomic(): boolean {
+    return this.#store.appendAtomically !== undefined
+  }
+
   async append(append: JournalAppend): Promise<AppendResult> {
     if (this.#keyring.load !== undefined) await this.#keyring.load(append.events.flatMap(ownersOf))
     const chunks = this.#chunks(append)
@@ -196,7 +200,7 @@ export class SealedJournal extends SealedSource implements Journal {
 
   async appendAll(
     appends: readonly JournalAppend[],
-    { after = [] }: { readonly after?: readonly StagedBlob[] } = {},
+    { after = [], promised = false }: AppendAllOptions = {},
   ): Promise<readonly AppendResult[]> {
     if (this.#keyring.load !== undefined)
       await this.#keyring.load(appends.flatMap(({ events }) => events.flatMap(ownersOf)))
@@ -217,7 +221,14 @@ export class SealedJournal extends SealedSource implements Journal {
     }
     await durable
     const results: AppendResult[] = []
-    for (const append of appends) results.push(await this.append(append))
+    for (const append of appends) {
+      try {
+        results.push(await this.append(append))
+      } catch (error) {
+        if (!promised || results[0]?.ok !== true) throw error
+        return results
+      }
+    }
     return results
   }
 
