@@ -95,6 +95,11 @@ export class Arguments<Stored = unknown> {
     return this.#text.slice(this.#at, this.#at + word.length + 1).toUpperCase() === `${word} `
   }
 
+  /** Whether a space comes next, and this character behind it. */
+  lookingAtSpaceThen(char: string): boolean {
+    return /^ +(.)/.exec(this.#text.slice(this.#at, this.#at + 10))?.[1] === char
+  }
+
   /** What is left of the line, literals not counted: for a command that is not known. */
   rest(): string {
     const rest = this.#text.slice(this.#at)

@@ -42,6 +42,7 @@ const SIGNED_IN = [
   'ACL',
   'RIGHTS=kxte',
   'LIST-MYRIGHTS',
+  'NOTIFY',
   'METADATA',
   'LIST-METADATA',
   'PARTIAL',

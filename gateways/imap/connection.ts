@@ -130,7 +130,7 @@ export class Connection {
     for (;;) {
       let line: Buffer | null
       try {
-        line = await this.#line.reader.line(limits.lineBytes)
+        line = await (lines.length === 0 ? this.#firstLine() : this.#line.reader.line(limits.lineBytes))
       } catch (error) {
         if (!(error instanceof LineTooLong)) throw error
         throw new BadCommand('This line is too long')
@@ -320,16 +320,38 @@ export class Connection {
     return (await this.#line.reader.line(this.#settings.limits.lineBytes))?.toString('latin1') ?? null
   }
 
-  /** Calls `tell` whenever the mailbox has changed, until the client sends a line: that line, or null when it has gone. */
+  /** The line that a command begins with. A client of NOTIFY is told meanwhile what it wants to hear (RFC 5465). */
+  #firstLine(): Promise<Buffer | null> {
+    const { session } = this
+    if (!session.notifications || this.#line.reader.pending)
+      return this.#line.reader.line(this.#settings.limits.lineBytes)
+    return this.#lineWhile(async () => {
+      await session.notify()
+      this.#out.flush()
+      await this.#out.drained()
+    })
+  }
+
+  /** Calls `tell` whenever a mailbox has changed, until the client sends a line: that line, or null when it has gone. */
   async idle(tell: () => Promise<void>): Promise<string | null> {
-    const account = this.session.selected?.account ?? this.session.accountId
+    const line = await this.#lineWhile(async () => {
+      await tell()
+      await this.session.notify()
+      this.#out.flush()
+    })
+    return line?.toString('latin1').trim() ?? null
+  }
+
+  async #lineWhile(tell: () => Promise<void>): Promise<Buffer | null> {
     let changed = true
     let ended = false
     const ring = () => this.#wake?.()
-    const silence = this.#services.live.watch(account, () => {
+    const change = () => {
       changed = true
       ring()
-    })
+    }
+    const accounts = await this.session.watched()
+    const watches = accounts.map((account) => this.#services.live.watch(account, change))
     const line = this.#line.reader.line(this.#settings.limits.lineBytes).finally(() => {
       ended = true
       ring()
@@ -350,9 +372,9 @@ export class Connection {
       }
     } finally {
       this.#wake = undefined
-      silence()
+      for (const stop of watches) stop()
     }
-    return (await line)?.toString('latin1').trim() ?? null
+    return line
   }
 
   get binding(): ChannelBinding | undefined {

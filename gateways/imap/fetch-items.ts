@@ -51,21 +51,21 @@ const MAX_ITEMS = 200
 /** A macro, an item, or a list of items. */
 export function readItems(args: Arguments): readonly FetchItem[] {
   if (args.peek() !== '(') {
-    const name = nameOf(args)
+    const name = readItemName(args)
     const macro = MACROS[name]
     return macro ? macro.map((kind) => ({ kind }) as FetchItem) : [readItem(args, name)]
   }
-  const items = args.list(() => readItem(args, nameOf(args)))
+  const items = args.list(() => readItem(args, readItemName(args)))
   if (items.length > MAX_ITEMS) throw new BadCommand('Too many items in one FETCH')
   return items
 }
 
 /** Item names end at '[': `BODY[…]` and `BODY` are told apart there. */
-function nameOf(args: Arguments): string {
+export function readItemName(args: Arguments): string {
   return args.itemName().toUpperCase()
 }
 
-function readItem(args: Arguments, name: string): FetchItem {
+export function readItem(args: Arguments, name: string): FetchItem {
   switch (name) {
     case 'BODY':
     case 'BODY.PEEK': {

@@ -4,9 +4,11 @@ import type { DirectoryAccount } from '../../commands/ports/views.ts'
 import type { AccountId, Revision } from '../../domain/log.ts'
 import type { MailboxQueries, UidRow } from '../../projections/queries.ts'
 import type { Output } from '../wire/output.ts'
+import { fetchAll, withUid } from './commands/fetch.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
 import { decodeUtf7, encodeUtf7, FolderTree, keyOf } from './names.ts'
+import type { Notifications } from './notifications.ts'
 import { canSee, demand, isOthers, ownPlace, ownPlaces, type Place, rightsOn, sharedPlaces } from './places.ts'
 import { Progress } from './progress.ts'
 import { flagList } from './respond/flags.ts'
@@ -31,6 +33,8 @@ export class Session {
   readonly enabled = new Set<Extension>()
   compressed = false
   readonly progress: Progress
+  /** What the client is told without asking (RFC 5465); undefined for what IMAP tells anyway. */
+  notifications: Notifications | undefined
   /** What the client said of itself (RFC 2971), for the log of events. */
   clientName: string | undefined
 
@@ -164,7 +168,12 @@ export class Session {
   }
 
   /** Tells what others, and this client's own commands, have changed since it was last told. */
-  async tell(options: { readonly expunge: boolean; readonly quiet?: ReadonlySet<number> }): Promise<void> {
+  async tell(options: {
+    readonly expunge: boolean
+    readonly quiet?: ReadonlySet<number>
+    /** False leaves changes of flags untold. */
+    readonly flags?: boolean
+  }): Promise<void> {
     const { selected, out } = this
     if (!selected) return
     const { expunged, changed, arrived, deleted } = await selected.sync(options.expunge)
@@ -176,11 +185,37 @@ export class Session {
     }
     if (deleted) throw new Goodbye('The mailbox that you were in has been deleted')
     if (arrived > 0) out.line(`* ${selected.uids.length} EXISTS`)
-    for (const row of changed) if (!options.quiet?.has(row.uid)) this.flags(row)
+    if (options.flags !== false) for (const row of changed) if (!options.quiet?.has(row.uid)) this.flags(row)
+    const fetch = this.notifications?.set.selected?.fetch ?? []
+    if (arrived > 0 && fetch.length > 0) await fetchAll(this, withUid(this, fetch), selected.uids.slice(-arrived), 0)
     if (selected.contexts.any && changed.length + arrived > 0) {
       const fresh = arrived === 0 ? [] : selected.uids.slice(-arrived)
       await selected.contexts.tellChanged(this, [...changed.map(({ uid }) => uid), ...fresh])
     }
+  }
+
+  /** Accounts in whose mailboxes something may happen that this session is told. */
+  async watched(): Promise<readonly AccountId[]> {
+    const own = [this.accountId, ...(this.selected ? [this.selected.account] : [])]
+    const others = this.notifications?.set.groups.length ? await this.places() : []
+    return [...new Set([...own, ...others.map(({ account }) => account)])]
+  }
+
+  isOthers(path: string): boolean {
+    return isOthers(path)
+  }
+
+  /** Tells what NOTIFY asked for, between two commands or in IDLE. */
+  async notify(): Promise<void> {
+    const { notifications, selected } = this
+    if (!notifications) return
+    const { selected: wanted } = notifications.set
+    if (selected && wanted?.events.has('MessageNew'))
+      await this.tell({ expunge: wanted.immediate, flags: wanted.events.has('FlagChange') })
+    if (await notifications.tell(this)) return
+    // RFC 5465 §5.8: from here on as after NOTIFY NONE.
+    this.notifications = undefined
+    this.out.line('* OK [NOTIFICATIONOVERFLOW] Too much has changed: look for yourself, and ask again')
   }
 
   /** FETCH answer about flags alone. */

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test'
 import { ImapClient } from '../support/imap-client.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
 
-const INPUTS = Number(process.env['EVERPOST_FUZZ'] ?? 4_000)
+const INPUTS = Number(process.env['EVERPOST_FUZZ'] ?? 20_000)
 
 let access: MailAccess
 before(async () => {
@@ -47,6 +47,27 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
     'ID (<string> <string>)',
     'GETQUOTAROOT <mailbox>',
     'APPEND <mailbox> (<flags>) {3+}\r\nabc',
+    'UID FETCH <set> <items> (PARTIAL <number>:<number>)',
+    'REPLACE <number> <mailbox> (<flags>) {3+}\r\nabc',
+    'UID REPLACE <number> <mailbox> CATENATE (<part>)',
+    'APPEND <mailbox> CATENATE (<part> <part>)',
+    'CANCELUPDATE <string>',
+    'SETACL <mailbox> <who> <string>',
+    'SETACL INBOX <who> "<rights>"',
+    'DELETEACL <mailbox> <who>',
+    'GETACL <mailbox>',
+    'LISTRIGHTS <mailbox> <who>',
+    'MYRIGHTS <mailbox>',
+    'GETMETADATA <mailbox> (<entry> <entry>)',
+    'GETMETADATA (DEPTH <word>) <mailbox> <entry>',
+    'GETMETADATA <mailbox> (MAXSIZE <number> DEPTH infinity) (<entry>)',
+    'SETMETADATA <mailbox> (<entry> <string>)',
+    'NOTIFY NONE',
+    'NOTIFY SET (<follow> (<event> <event>))',
+    'NOTIFY SET STATUS (<follow> (MessageNew MessageExpunge FlagChange)) (<follow> NONE)',
+    'UNSELECT',
+    'MOVE <set> <mailbox>',
+    'AUTHENTICATE <word> <string>',
     'EXPUNGE',
     'CHECK',
     '<junk>',
@@ -71,6 +92,36 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
     'PREVIEW (LAZY)',
     'MODSEQ',
     'THREADID',
+    'SAVEDATE',
+    '<word>',
+  ],
+  part: [
+    'TEXT {2+}\r\nab',
+    'URL <string>',
+    'URL "/INBOX/;UID=8"',
+    'URL "/INBOX/;UID=8/;SECTION=TEXT/;PARTIAL=0.<number>"',
+    '<junk>',
+  ],
+  who: ['anyone', 'p1@example.test', 'p2@example.test', '-anyone', '<string>', '<junk>'],
+  rights: ['lr', '+s', '-r', 'lrswipkxtea', 'cd', '<junk>'],
+  entry: ['/private/comment', '/shared/comment', '"/private/*"', '/private', '<string>', '<junk>'],
+  follow: [
+    'SELECTED',
+    'SELECTED-DELAYED',
+    'PERSONAL',
+    'INBOXES',
+    'SUBSCRIBED',
+    'SUBTREE <mailbox>',
+    'MAILBOXES (<mailbox>)',
+    '<word>',
+  ],
+  event: [
+    'MessageNew',
+    'MessageNew (<item>)',
+    'MessageExpunge',
+    'FlagChange',
+    'MailboxName',
+    'SubscriptionChange',
     '<word>',
   ],
   section: [
@@ -94,6 +145,8 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
     'RETURN (MIN MAX COUNT) ',
     'RETURN (SAVE) ',
     'RETURN (PARTIAL 1:3) ',
+    'RETURN (UPDATE COUNT) ',
+    'RETURN (UPDATE (<item>) CONTEXT) ',
     'RETURN (<word>) ',
   ],
   keys: ['<key>', '<key> <key>', 'OR <key> <key>', 'NOT <key>', '(<key> <key>)', '(((<key>)))'],
@@ -111,11 +164,22 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
     'KEYWORD <word>',
     'MODSEQ <number>',
     'OLDER <number>',
+    'SAVEDSINCE 1-Jan-2020',
+    'NOT SAVEDON 1-Jan-2020',
     '<set>',
     '<junk>',
   ],
   order: ['DATE', 'REVERSE SUBJECT', 'SIZE', '<word>'],
-  mailbox: ['INBOX', 'Archive', '"Sent"', '{5+}\r\nINBOX', '<string>', '<junk>'],
+  mailbox: [
+    'INBOX',
+    'Archive',
+    '"Other Users/p2@example.test/INBOX"',
+    '"Other Users"',
+    '"Sent"',
+    '{5+}\r\nINBOX',
+    '<string>',
+    '<junk>',
+  ],
   pattern: ['*', '%', '"a*b%c"', 'INBOX', '*%*%*%*', '<string>'],
   status: ['MESSAGES', 'UIDNEXT UNSEEN', 'SIZE DELETED', 'HIGHESTMODSEQ', '<word>'],
   number: ['0', '1', '7', '99', '4294967295', '99999999999999999999'],
@@ -165,6 +229,7 @@ function mutate(text: string, random: (below: number) => number): string {
 describe('commands made up from the grammar', () => {
   it('are each answered, and the session lives on', async (t) => {
     const name = await access.person()
+    await access.person()
     for (let i = 0; i < 5; i++)
       await access.deliver(name, `Subject: message ${i}\r\nTo: x@y.z\r\nContent-Type: text/plain\r\n\r\nbody ${i}\r\n`)
     await access.settle()

@@ -80,6 +80,12 @@ async function within(
   return partOf(changed, partial)
 }
 
+/** Items of an answer that nobody asked for by number (RFC 5465 §5.2). */
+export function withUid(session: Session, items: readonly FetchItem[]): readonly FetchItem[] {
+  const told = items.some(({ kind }) => kind === 'UID') || session.enabled.has('UIDONLY')
+  return told ? items : [{ kind: 'UID' }, ...items]
+}
+
 /** UID is always told to UID FETCH, MODSEQ to who asked for changes. */
 async function complete(
   session: Session,

@@ -17,6 +17,7 @@ import { logout } from './logout.ts'
 import { getMetadata, setMetadata } from './metadata.ts'
 import { namespace } from './namespace.ts'
 import { check, noop } from './noop.ts'
+import { notify } from './notify.ts'
 import { getQuota, getQuotaRoot } from './quota.ts'
 import { replace } from './replace.ts'
 import { cancelUpdate, search } from './search.ts'
@@ -32,7 +33,7 @@ const all: readonly Command[] = [
   ...[starttls, authenticate, login],
   ...[enable, select, examine, create, remove, rename, subscribe, unsubscribe, list, lsub, namespace, status, append],
   ...[setAcl, deleteAcl, getAcl, listRights, myRights, getMetadata, setMetadata],
-  ...[idle, getQuota, getQuotaRoot, compress],
+  ...[idle, notify, getQuota, getQuotaRoot, compress],
   ...[check, close, unselect, expunge, search, cancelUpdate, sort, thread, fetch, store, copy, move, replace],
 ]
 

@@ -1,6 +1,7 @@
 // SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 7162 §3.1.5), CANCELUPDATE (RFC 5267 §4.3.5).
 import type { UidRow } from '../../../projections/queries.ts'
 import { BadCommand } from '../errors.ts'
+import type { FetchItem } from '../fetch-items.ts'
 import { quoted } from '../respond/strings.ts'
 import { CriteriaReader, type Criterion } from '../search/criteria.ts'
 import { asksFor, frozen, searchMailbox } from '../search/evaluate.ts'
@@ -21,7 +22,7 @@ export const search: Command = {
     const modseq = asksFor(criterion, 'modseq')
     if (modseq) session.enabled.add('CONDSTORE')
     const rows = await searchMailbox(session, criterion)
-    if (options?.update) keep(session, criterion, rows, { tag, byUid })
+    if (options?.update) keep(session, criterion, rows, { tag, byUid, fetch: options.updateFetch })
     if (options?.save) save(session, rows, options)
     const extended = options ?? (session.rev2 || session.enabled.has('UIDONLY') ? PLAIN : undefined)
     if (extended) {
@@ -44,6 +45,7 @@ const PLAIN: ResultOptions = {
   all: true,
   save: false,
   update: false,
+  updateFetch: [],
   partial: undefined,
 }
 
@@ -72,7 +74,7 @@ function keep(
   session: Session,
   criterion: Criterion,
   rows: readonly UidRow[],
-  how: { readonly tag: string; readonly byUid: boolean },
+  how: { readonly tag: string; readonly byUid: boolean; readonly fetch: readonly FetchItem[] },
 ): void {
   const uids = rows.map(({ uid }) => uid)
   if (!session.mailbox.contexts.add(how, frozen(session, criterion), uids))

@@ -1,4 +1,6 @@
 // Searches whose results a client follows (RFC 5267 §4.3): what joins a result is told by ADDTO, what leaves it by REMOVEFROM.
+import { fetchAll, withUid } from '../commands/fetch.ts'
+import type { FetchItem } from '../fetch-items.ts'
 import { quoted } from '../respond/strings.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
@@ -8,6 +10,8 @@ import { searchMailbox } from './evaluate.ts'
 interface Context {
   readonly tag: string
   readonly byUid: boolean
+  /** Told of what joins (RFC 5465 §7). */
+  readonly fetch: readonly FetchItem[]
   readonly criterion: Criterion
   readonly members: Set<number>
 }
@@ -29,14 +33,14 @@ export class SearchContexts {
 
   /** False when there are too many already. */
   add(
-    { tag, byUid }: { readonly tag: string; readonly byUid: boolean },
+    { tag, byUid, fetch }: Pick<Context, 'tag' | 'byUid' | 'fetch'>,
     criterion: Criterion,
     uids: readonly number[],
   ): boolean {
     let members = uids.length
     for (const each of this.#contexts.values()) members += each.members.size
     if (this.#contexts.size >= MAX_CONTEXTS || (this.any && members > MAX_MEMBERS)) return false
-    this.#contexts.set(tag, { tag, byUid, criterion, members: new Set(uids) })
+    this.#contexts.set(tag, { tag, byUid, fetch, criterion, members: new Set(uids) })
     return true
   }
 
@@ -66,6 +70,8 @@ export class SearchContexts {
       const number = (uid: number) => (context.byUid ? uid : session.mailbox.sequenceOf(uid))
       tell(session, context, 'REMOVEFROM', left.map(number))
       tell(session, context, 'ADDTO', joined.map(number))
+      if (context.fetch.length > 0 && joined.length > 0)
+        await fetchAll(session, withUid(session, context.fetch), joined, 0)
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { UidRow } from '../../../projections/queries.ts'
 import type { Arguments } from '../arguments.ts'
 import { BadCommand } from '../errors.ts'
+import { type FetchItem, readItem, readItemName } from '../fetch-items.ts'
 import { writeSet } from '../sequence-set.ts'
 import type { Session } from '../session.ts'
 
@@ -13,6 +14,8 @@ export interface ResultOptions {
   readonly save: boolean
   /** RFC 5267: ADDTO and REMOVEFROM follow until the mailbox is left. */
   readonly update: boolean
+  /** Told of what joins the result (RFC 5465 §7). */
+  readonly updateFetch: readonly FetchItem[]
   readonly partial: PartialRange | undefined
 }
 
@@ -26,6 +29,7 @@ export interface PartialRange {
 export function readResultOptions(args: Arguments, { mayUpdate = false } = {}): ResultOptions {
   args.space()
   let [min, max, count, all, save, update] = [false, false, false, false, false, false]
+  let updateFetch: readonly FetchItem[] = []
   let partial: PartialRange | undefined
   args.list(() => {
     const name = args.word()
@@ -34,7 +38,12 @@ export function readResultOptions(args: Arguments, { mayUpdate = false } = {}): 
     else if (name === 'COUNT') count = true
     else if (name === 'ALL') all = true
     else if (name === 'SAVE') save = true
-    else if (name === 'UPDATE' && mayUpdate) update = true
+    else if (name === 'UPDATE' && mayUpdate) {
+      update = true
+      if (!args.lookingAtSpaceThen('(')) return
+      args.space()
+      updateFetch = args.list(() => readItem(args, readItemName(args)))
+    }
     // A hint that more of the same will be asked: what it would prepare is always there.
     else if (name === 'CONTEXT' && mayUpdate) return
     else if (name === 'PARTIAL') {
@@ -44,7 +53,7 @@ export function readResultOptions(args: Arguments, { mayUpdate = false } = {}): 
   }, true)
   if (all && partial) throw new BadCommand('ALL and PARTIAL exclude each other')
   if (!min && !max && !count && !all && !save && !partial) all = true
-  return { min, max, count, all, save, update, partial }
+  return { min, max, count, all, save, update, updateFetch, partial }
 }
 
 export function readPartial(args: Arguments): PartialRange {
