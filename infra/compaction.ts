@@ -1,10 +1,11 @@
 // Gives back the space of messages that nobody may restore any more.
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
+import type { BlobStore } from '../commands/ports/blob-store.ts'
 import { type AccountId, accountOfStream, isRedacted } from '../domain/log.ts'
 import type { EventSource } from '../projections/ports/event-source.ts'
 import type { DirectoryQueries, FilterQueries, MailboxQueries, SubmissionQueries } from '../projections/queries.ts'
-import type { PackfileBlobStore } from './adapters/blobs/packfile.ts'
+import type { CompactionResult } from './adapters/blobs/pack-writer.ts'
 
 export interface ReclaimPorts {
   readonly mailbox: MailboxQueries
@@ -12,7 +13,17 @@ export interface ReclaimPorts {
   readonly submissions: SubmissionQueries
   readonly filter: FilterQueries
   readonly source: EventSource
-  readonly blobStore: PackfileBlobStore
+  readonly blobStore: ListedBlobStore
+}
+
+/** A blob store that can say what it holds. */
+export type ListedBlobStore = BlobStore & {
+  /** Epoch milliseconds. */
+  entries():
+    | AsyncIterable<{ readonly id: string; readonly writtenAt: number }>
+    | Iterable<{ readonly id: string; readonly writtenAt: number }>
+  /** Rewrites what is mostly dead; absent where deleting gives the space back at once. */
+  compact?(share: number): Promise<CompactionResult>
 }
 
 export interface Reclaimed {
@@ -47,7 +58,8 @@ export async function reclaim(ports: ReclaimPorts, now = Date.now(), share = 0.3
       await ports.blobStore.delete(id)
       blobsDeleted++
     }
-    return { ...(await ports.blobStore.compact(share)), blobsDeleted }
+    const compacted = await ports.blobStore.compact?.(share)
+    return { segments: 0, bytesFreed: 0, ...compacted, blobsDeleted }
   } finally {
     found.close()
   }

@@ -26,7 +26,7 @@ export const PORT_NAMES = [
 ] as const
 export type PortName = (typeof PORT_NAMES)[number]
 
-export const ENGINE_NAMES = ['eventStore', 'views', 'search', 'cache', 'queue', 'blobs'] as const
+export const ENGINE_NAMES = ['eventStore', 'views', 'search', 'cache', 'queue', 'blobs', 'keyring'] as const
 export type EngineName = (typeof ENGINE_NAMES)[number]
 
 export interface Config {
@@ -67,15 +67,19 @@ const DEFAULT_PORTS: Record<PortName, number> = {
   managesieve: 2419,
 }
 
-/** The engines this build has, by scheme. */
+/** The engines this build has, by scheme; the first is the embedded one. */
 const SCHEMES: Record<EngineName, readonly string[]> = {
-  eventStore: ['sqlite:'],
+  eventStore: ['sqlite:', 'esdb:', 'esdb+discover:'],
   views: ['sqlite:'],
   search: ['fts5:'],
   cache: ['memory:'],
   queue: ['memory:'],
   blobs: ['file:'],
+  keyring: ['file:', 'mongodb:', 'mongodb+srv:'],
 }
+
+/** Whether the engine lives in this process, over the data folder. */
+export const isEmbedded = (name: EngineName, address: string): boolean => address.startsWith(SCHEMES[name][0] as string)
 
 /** Longer than this is scheduled sending. */
 const MAX_UNDO_SECONDS = 600

@@ -9,9 +9,9 @@ import { DEFAULT_MANAGESIEVE_LIMITS } from '../gateways/managesieve/services.ts'
 import { listenPop3 } from '../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Locks } from '../gateways/pop3/services.ts'
 import type { PortName } from './config.ts'
-import type { Everpost } from './embedded.ts'
 import { liveMailboxes } from './live-mailboxes.ts'
 import { type Counters, logLine } from './log-line.ts'
+import type { Everpost } from './open-everpost.ts'
 import type { TlsPair } from './tls.ts'
 
 export interface AccessListener {

@@ -87,9 +87,9 @@ async function runAnywhere(
     if (exit !== undefined) return exit
   }
   // Only now are the engines loaded: a call to a running server needs none of them.
-  const { openEmbedded } = await import('./embedded.ts')
+  const { openEverpost } = await import('./open-everpost.ts')
   const { runVerb } = await import('../gateways/cli/run.ts')
-  const everpost = await openEmbedded(config, { alone: true })
+  const everpost = await openEverpost(config, { alone: true })
   const abort = new AbortController()
   process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
   try {

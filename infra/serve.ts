@@ -16,13 +16,15 @@ import {
   type SmtpSettings,
 } from '../gateways/smtp/server.ts'
 import { createWebGateway, type WebGateway } from '../gateways/web/gateway.ts'
+import type { OperationsDependencies } from '../gateways/web/metrics.ts'
+import { createOperationsGateway } from '../gateways/web/operations.ts'
 import { startDailyHead } from './audit/daily-head.ts'
 import { VERIFY_TOOLS } from './audit/verify-tools.ts'
 import { type Config, dataPaths } from './config.ts'
 import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
-import { type Everpost, openEmbedded } from './embedded.ts'
 import { Counters, logLine } from './log-line.ts'
 import { startMailAccess } from './mail-access.ts'
+import { type Everpost, openEverpost } from './open-everpost.ts'
 import { protectionOf } from './protection.ts'
 import { startDelivery } from './start-delivery.ts'
 import { loadTls } from './tls.ts'
@@ -42,7 +44,7 @@ export interface RunningServer {
 const WEB_ROOT = join(import.meta.dirname, '..', 'apps', 'web', 'dist')
 
 export async function startServer(config: Config): Promise<RunningServer> {
-  const everpost = await openEmbedded(config)
+  const everpost = await openEverpost(config)
   const counters = new Counters()
   const stops: (() => unknown)[] = [() => everpost.close()]
   const stop = async () => {
@@ -67,16 +69,24 @@ export async function startServer(config: Config): Promise<RunningServer> {
     if (web) {
       ports['http'] = web.port
       stops.push(() => web.gateway.close())
+    } else if (config.ports.http !== 'off') {
+      const { http } = config.ports
+      const operations = createOperationsGateway(operationsOf(everpost, counters))
+      ports['http'] = await listening('http', http, () => operations.listen({ host: config.host, port: http }))
+      stops.push(() => operations.close())
     }
     if (config.roles.includes('delivery')) {
-      const delivery = startDelivery(everpost, counters)
+      const delivery = await startDelivery(everpost, counters)
       stops.push(() => delivery.stop())
     }
-    const dailyHead = startDailyHead(everpost.audit, {
-      onSigned: (size) => logLine('tree head signed', { size }),
-      onError: (error) => logLine('no tree head signed', { error: String(error) }),
-    })
-    stops.push(() => dailyHead.stop())
+    const keepsLog = config.roles.includes('projector')
+    if (keepsLog) {
+      const dailyHead = startDailyHead(everpost.audit, {
+        onSigned: (size) => logLine('tree head signed', { size }),
+        onError: (error) => logLine('no tree head signed', { error: String(error) }),
+      })
+      stops.push(() => dailyHead.stop())
+    }
     const { control } = dataPaths(config.data)
     if (control.length <= MAX_SOCKET_PATH) {
       const socket = await serveControl(control, (request, reply, signal) =>
@@ -89,7 +99,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         control,
       })
     }
-    const erasuresFinished = sweepErasures(everpost)
+    const erasuresFinished = keepsLog ? sweepErasures(everpost) : Promise.resolve()
     const url =
       web && (config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${web.port}`)
     return { everpost, web: web?.gateway, ports, url, erasuresFinished, stop }
@@ -169,7 +179,6 @@ async function startWeb(
       secureCookies: config.publicUrl?.startsWith('https:') ?? false,
     },
     journal: everpost.journal,
-    source: everpost.journal,
     blobs: everpost.blobs,
     guard: everpost.guard,
     rules: everpost.rules,
@@ -181,8 +190,19 @@ async function startWeb(
     onApplied: (listener) => projectors.onApplied(listener),
     search: (account, query, options) => everpost.search.search(account, query, options),
     mailboxAt: (account, time) => services.mailboxAt(account, { time }),
-    projections: async () => (await services.projectionStatus()) as Awaited<ReturnType<typeof projectors.status>>,
+    ...operationsOf(everpost, counters),
     cache: everpost.cache,
+    onError: (error, about) =>
+      logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
+  })
+  const port = await listening('http', http, () => gateway.listen({ host: config.host, port: http }))
+  return { gateway, port }
+}
+
+function operationsOf({ services, journal }: Everpost, counters: Counters): OperationsDependencies {
+  return {
+    source: journal,
+    projections: services.projectionStatus as OperationsDependencies['projections'],
     metrics: () =>
       counters.entries().map(([name, value]) => ({
         name: `everpost_${name}_total`,
@@ -190,11 +210,7 @@ async function startWeb(
         type: 'counter',
         value,
       })),
-    onError: (error, about) =>
-      logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
-  })
-  const port = await listening('http', http, () => gateway.listen({ host: config.host, port: http }))
-  return { gateway, port }
+  }
 }
 
 /** The index knows positions of the log; an account knows revisions of its stream. */

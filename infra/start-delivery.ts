@@ -1,5 +1,4 @@
 // The delivery role: wires the process manager of outgoing mail to the engines and the settings.
-import { join } from 'node:path'
 import { readMail } from '../domain/mail/read.ts'
 import { Delivery } from '../gateways/delivery/delivery.ts'
 import { Destinations } from '../gateways/delivery/destinations.ts'
@@ -10,13 +9,11 @@ import { PublishedPolicies } from '../gateways/delivery/published-policies.ts'
 import { IncomingReports } from '../gateways/delivery/reports.ts'
 import { TlsReports } from '../gateways/delivery/tls-reports.ts'
 import { MailWays } from '../gateways/delivery/ways.ts'
-import { CheckpointFiles } from './adapters/checkpoints/files.ts'
-import { MemoryQueue } from './adapters/queue/memory.ts'
 import type { DeliverySettings } from './delivery-settings.ts'
-import type { Everpost } from './embedded.ts'
 import { type Counters, logLine } from './log-line.ts'
+import type { Everpost } from './open-everpost.ts'
 
-export function startDelivery(everpost: Everpost, counters: Counters): { stop(): Promise<void> } {
+export async function startDelivery(everpost: Everpost, counters: Counters): Promise<{ stop(): Promise<void> }> {
   const { config, journal, blobs, projectors, resolver } = everpost
   const settings = config.delivery
   const host = `mail.${config.domain}`
@@ -27,8 +24,8 @@ export function startDelivery(everpost: Everpost, counters: Counters): { stop():
     session: { name: host, connectMs: settings.connectSeconds * 1000, replyMs: settings.replySeconds * 1000 },
     policies: new PublishedPolicies(resolver, sts),
   })
-  const queue = new MemoryQueue()
-  const checkpoints = new CheckpointFiles(join(config.data, 'checkpoints'))
+  const queue = await everpost.newQueue()
+  const { checkpoints } = everpost
   const signer = new DomainSigner({ journal, keyring: everpost.keyring })
   const delivery = Delivery.start({
     journal,

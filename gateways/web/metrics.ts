@@ -55,9 +55,11 @@ export class RequestCounters {
   }
 }
 
+export type OperationsDependencies = Pick<WebDependencies, 'projections' | 'source' | 'metrics'>
+
 export function operationRoutes(
   app: FastifyInstance,
-  deps: WebDependencies,
+  deps: OperationsDependencies,
   counters: RequestCounters,
   own: () => readonly Metric[],
 ): void {
@@ -65,7 +67,10 @@ export function operationRoutes(
 
   app.get('/readyz', async (_request, reply) => {
     const [projections] = await Promise.all([deps.projections(), deps.source.head()])
-    const waiting = projections.filter(({ state }) => state !== 'live' && state !== 'rebuilding')
+    // A view that a moment's load left behind is no reason to send people elsewhere.
+    const waiting = projections.filter(
+      ({ state, lag }) => state !== 'live' && state !== 'rebuilding' && !(state === 'catching-up' && lag.seconds < 10),
+    )
     if (waiting.length > 0) {
       const names = waiting.map(({ name, state }) => `${name} is ${state}`).join(', ')
       throw new ProblemError(503, 'not-ready', `Not ready: ${names}.`, { retryAfter: 1 })

@@ -9,7 +9,7 @@ import { runAlone } from '../../gateways/cli/run.ts'
 import { startDailyHead } from '../../infra/audit/daily-head.ts'
 import { VERIFY_TOOLS } from '../../infra/audit/verify-tools.ts'
 import { dataPaths } from '../../infra/config.ts'
-import type { Everpost } from '../../infra/embedded.ts'
+import type { Everpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { ADDRESS, deliver, forgetTree, harmed, openOn, openPerson, type Ran, verb } from './mailbox.ts'
 

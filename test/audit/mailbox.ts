@@ -10,11 +10,11 @@ import { composeMail } from '../../domain/mail/compose.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { runVerb } from '../../gateways/cli/run.ts'
 import { dataPaths, loadConfig } from '../../infra/config.ts'
-import { type Everpost, openEmbedded } from '../../infra/embedded.ts'
+import { type Everpost, openEverpost } from '../../infra/open-everpost.ts'
 
 export const ADDRESS = 'kim@example.test'
 
-export const openOn = (data: string): Promise<Everpost> => openEmbedded(loadConfig({ data }, {}, data))
+export const openOn = (data: string): Promise<Everpost> => openEverpost(loadConfig({ data }, {}, data))
 
 export async function openPerson(everpost: Everpost, address = ADDRESS): Promise<string> {
   const opened = await openAccount(everpost.services, contextOf('system', 'system'), { address, name: 'Kim' })

@@ -5,10 +5,10 @@ import { contextOf } from '../../commands/context.ts'
 import { folderIdFor } from '../../commands/open-account.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 
 const [data = '', count = '0'] = process.argv.slice(2)
-const everpost = await openEmbedded(loadConfig({ data }, {}, process.cwd()))
+const everpost = await openEverpost(loadConfig({ data }, {}, process.cwd()))
 await everpost.projectors.ready()
 const accounts = (await everpost.services.directory.accounts()).filter(({ address }) => address.startsWith('user'))
 const WORDS =

@@ -15,7 +15,7 @@ import type { EverpostEvent } from '../../domain/events.ts'
 import { mailboxStream } from '../../domain/log.ts'
 import { createWebGateway } from '../../gateways/web/gateway.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { webDependencies } from '../support/web-server.ts'
 import { random } from './seed.ts'
 
@@ -42,7 +42,7 @@ interface Ready {
 async function serve(): Promise<void> {
   const data = process.argv[3] ?? ''
   const started = performance.now()
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+  const everpost = await openEverpost(loadConfig({ data }, {}, data))
   const { journal, config, services } = everpost
   const opened = await openAccount(services, contextOf('system', 'system'), { address: `reader@${config.domain}` })
   if (!opened.ok) throw new Error(opened.refusal.message)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { isRedacted } from '../../domain/log.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { type BenchServer, pause, ROOT, startBenchServer } from './support.ts'
 
@@ -131,7 +131,7 @@ export async function untilDelivered(data: string, count: number): Promise<void>
 
 /** Milliseconds from submission to delivery on the log, ascending, of the given domains. */
 export async function latencies(data: string, domains: readonly string[]): Promise<readonly number[]> {
-  const everpost = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const everpost = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   try {
     const submitted = new Map<string, number>()
     const found: number[] = []

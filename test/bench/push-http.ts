@@ -16,7 +16,7 @@ import { composeMail } from '../../domain/mail/compose.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { createWebGateway } from '../../gateways/web/gateway.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { webDependencies } from '../support/web-server.ts'
 
 const MESSAGES = Number(process.env['MESSAGES'] ?? 2000)
@@ -36,7 +36,7 @@ interface Sent {
 
 async function serve(): Promise<void> {
   const data = process.argv[3] ?? ''
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+  const everpost = await openEverpost(loadConfig({ data }, {}, data))
   const { journal, blobs, services, config } = everpost
   const people: { id: string; address: string }[] = []
   const tokens: string[] = []

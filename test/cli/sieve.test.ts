@@ -9,12 +9,12 @@ import { readMail } from '../../domain/mail/read.ts'
 import { findVerb } from '../../gateways/cli/find-verb.ts'
 import { runVerb } from '../../gateways/cli/run.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
 async function open(t: TestContext) {
   const data = temporaryFolder(t)
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+  const everpost = await openEverpost(loadConfig({ data }, {}, data))
   t.after(() => everpost.close())
   const run = async (...words: string[]) => {
     const found = findVerb(words)

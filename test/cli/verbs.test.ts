@@ -12,14 +12,14 @@ import { findVerb } from '../../gateways/cli/find-verb.ts'
 import { helpText, VERBS } from '../../gateways/cli/help.ts'
 import { runVerb } from '../../gateways/cli/run.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/
 
 async function open(t: TestContext) {
   const data = temporaryFolder(t)
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+  const everpost = await openEverpost(loadConfig({ data }, {}, data))
   t.after(() => everpost.close())
   const { services, journal, blobs } = everpost
   const progress: string[] = []

@@ -8,7 +8,7 @@ import { submitMessage } from '../../commands/submit-message.ts'
 import { isRedacted } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { startServer } from '../support/server.ts'
 import { type Sink, startSink } from '../support/smtp-sink.ts'
@@ -41,7 +41,7 @@ it('kill -9 in the middle of delivery: nobody is left out, and doubles are only 
     EVERPOST_DELIVERY_FIRST_RETRY_SECONDS: '0.1',
     EVERPOST_DELIVERY_LONGEST_RETRY_SECONDS: '0.5',
   }
-  const everpost = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const everpost = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   const opened = await openAccount(everpost.services, contextOf('cli', 'cli'), { address: 'ann@example.test' })
   assert.ok(opened.ok)
   const submissions: string[] = []
@@ -110,7 +110,7 @@ it('kill -9 in the middle of delivery: nobody is left out, and doubles are only 
 
 /** `message recipient` -> how often the log says that it was delivered. */
 async function deliveredIn(data: string, submissions: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const everpost = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const everpost = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   try {
     const delivered = new Map<string, number>()
     for await (const batch of everpost.journal.subscribe({ prefixes: ['submission-'] })) {

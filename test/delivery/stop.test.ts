@@ -8,7 +8,7 @@ import { openAccount } from '../../commands/open-account.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { startServer } from '../support/server.ts'
 
@@ -20,7 +20,7 @@ it('a silent host does not hold up the end of the process, and its mail still wa
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.after(() => silent.close())
-  const everpost = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const everpost = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   const opened = await openAccount(everpost.services, contextOf('cli', 'cli'), { address: 'ann@example.test' })
   assert.ok(opened.ok)
   const raw = Buffer.from('From: ann@example.test\r\nSubject: waits\r\n\r\nText.\r\n')
@@ -45,7 +45,7 @@ it('a silent host does not hold up the end of the process, and its mail still wa
   t.after(() => server.end('SIGKILL'))
   await connected
   await server.end('SIGTERM')
-  const again = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const again = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   t.after(() => again.close())
   const [waiting] = await again.services.submissions.pendingSubmissions({})
   assert.equal(waiting?.row.recipients[0]?.state, 'pending')

@@ -5,7 +5,7 @@ import { changeAccount } from '../../commands/change-account.ts'
 import { contextOf } from '../../commands/context.ts'
 import { openAccount } from '../../commands/open-account.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { startServer } from '../../infra/serve.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
@@ -14,7 +14,7 @@ const OFF = ['HTTP', 'SMTP', 'SUBMISSION', 'SUBMISSIONS', 'IMAP', 'IMAPS', 'POP3
 it('the key of an account that was erased on the log is gone after a start', async (t) => {
   const data = temporaryFolder(t)
   const config = loadConfig({ data }, Object.fromEntries(OFF.map((name) => [`EVERPOST_${name}_PORT`, 'off'])), data)
-  const before = await openEmbedded(config)
+  const before = await openEverpost(config)
   const opened = await openAccount(before.services, contextOf('test', 'cli'), { address: 'ann@example.test' })
   assert.ok(opened.ok)
   // What `account erase` does first; then the power fails.

@@ -6,7 +6,7 @@ import { contextOf } from '../../commands/context.ts'
 import { openAccount } from '../../commands/open-account.ts'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { startServer } from '../support/server.ts'
 import { SmtpClient } from '../support/smtp-client.ts'
@@ -100,7 +100,7 @@ describe('fifty times kill -9 under load', () => {
   it('loses and doubles nothing that was acknowledged', async (t) => {
     const folders = Array.from({ length: LANES }, () => temporaryFolder(t))
     for (const data of folders) {
-      const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+      const everpost = await openEverpost(loadConfig({ data }, {}, data))
       for (const person of PEOPLE)
         assert.ok(
           (await openAccount(everpost.services, contextOf('cli', 'cli'), { address: `${person}@example.test` })).ok,
@@ -113,7 +113,7 @@ describe('fifty times kill -9 under load', () => {
       const { sent } = lanes[i] as Awaited<ReturnType<typeof lane>>
       total += sent.acknowledged.size
       assert.ok(existsSync(data))
-      const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+      const everpost = await openEverpost(loadConfig({ data }, {}, data))
       try {
         await everpost.services.settle()
         const found = new Map<string, number>()

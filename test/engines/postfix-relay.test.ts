@@ -10,7 +10,7 @@ import { openAccount } from '../../commands/open-account.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { everpost, startServer } from '../support/server.ts'
 import { startSink } from '../support/smtp-sink.ts'
@@ -80,7 +80,7 @@ function startPostfix(t: TestContext, transports: Readonly<Record<string, number
 test('Everpost and Postfix take mail from one another', { skip, timeout: 60_000 }, async (t) => {
   const data = temporaryFolder(t)
   const sink = await startSink(t)
-  const closed = await openEmbedded(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
+  const closed = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   const opened = await openAccount(closed.services, contextOf('cli', 'cli'), { address: 'ann@example.test' })
   assert.ok(opened.ok)
   const send = async (id: string, recipients: readonly string[]) => {

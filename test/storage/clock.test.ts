@@ -8,14 +8,14 @@ import { mailboxStream } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { RateLimiter } from '../../gateways/limits/rate-limiter.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { eventsOf } from '../support/journal.ts'
 
 describe('when the clock goes backwards', () => {
   it('UIDs ascend as mail came, and a moment means everything up to the last event not after it', async (t) => {
     const data = temporaryFolder(t)
-    const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+    const everpost = await openEverpost(loadConfig({ data }, {}, data))
     t.after(() => everpost.close())
     const { journal, blobs, services } = everpost
     const opened = await openAccount(services, contextOf('cli', 'cli', { at: 1_000 }), { address: 'ann@example.test' })

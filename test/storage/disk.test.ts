@@ -12,7 +12,7 @@ import { receiveMail } from '../../commands/receive-mail.ts'
 import { mailboxStream } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { eventsOf, openJournal, testContext } from '../support/journal.ts'
 
@@ -98,7 +98,7 @@ describe('a full disk', () => {
     assert.throws(() => writeFileSync(join(disk, 'ballast'), Buffer.alloc(2_000_000)), { code: 'ENOSPC' })
     const data = join(disk, 'data')
     await assert.rejects(
-      openEmbedded(loadConfig({ data }, {}, disk)),
+      openEverpost(loadConfig({ data }, {}, disk)),
       (error) => error instanceof Error && /No space left|space|full/i.test(error.message),
     )
   })
@@ -112,7 +112,7 @@ describe('a data folder that cannot be written', () => {
       return t.skip('this process may not mount a folder read-only')
     for (const folder of [data, join(data, 'new')])
       await assert.rejects(
-        openEmbedded(loadConfig({ data: folder }, {}, data)),
+        openEverpost(loadConfig({ data: folder }, {}, data)),
         (error) =>
           error instanceof EventStoreError &&
           error.code === 'read-only' &&

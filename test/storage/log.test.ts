@@ -12,7 +12,7 @@ import { NEWEST_SCHEMA, openLogForWriting } from '../../infra/adapters/event-sto
 import { StorageThread } from '../../infra/adapters/storage/storage-thread.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { lockData } from '../../infra/data-lock.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
 const failsWith = (code: string, words?: RegExp) => (error: unknown) =>
@@ -223,7 +223,7 @@ describe('one process for each data folder', () => {
       () => lockData(join(data, 'lock.sqlite')),
       failsWith('locked', /Another Everpost is running on .*--data/),
     )
-    await assert.rejects(openEmbedded(loadConfig({ data }, {}, data)), failsWith('locked'))
+    await assert.rejects(openEverpost(loadConfig({ data }, {}, data)), failsWith('locked'))
     assert.ok(
       readdirSync(data).every((name) => name.startsWith('lock.sqlite')),
       'the second touches nothing',

@@ -11,7 +11,7 @@ import { messageIdFor, receiveMail } from '../../commands/receive-mail.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import type { MailboxCommand } from '../../domain/mailbox/mailbox.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { openEmbedded } from '../../infra/embedded.ts'
+import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
 const DAY = 86_400_000
@@ -19,7 +19,7 @@ const DAY = 86_400_000
 describe('compaction of what was expunged', () => {
   it('keeps what lives, what may be restored, what is under a hold, and what a copy or another account still has', async (t) => {
     const data = temporaryFolder(t)
-    const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+    const everpost = await openEverpost(loadConfig({ data }, {}, data))
     t.after(() => everpost.close())
     const { journal, blobs, services } = everpost
     const ids: string[] = []

@@ -18,7 +18,7 @@ import { listenImap } from '../../gateways/imap/server.ts'
 import { listenPop3 } from '../../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Pop3Limits, type Sharing } from '../../gateways/pop3/services.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { type Everpost, openEmbedded } from '../../infra/embedded.ts'
+import { type Everpost, openEverpost } from '../../infra/open-everpost.ts'
 import { liveMailboxes } from '../../infra/live-mailboxes.ts'
 import { loadTls, type TlsPair } from '../../infra/tls.ts'
 import { HASH, PASSWORD } from '../smtp/listener.ts'
@@ -44,7 +44,7 @@ export class MailAccess {
   static async start(): Promise<MailAccess> {
     const data = mkdtempSync(join(tmpdir(), 'everpost-access-'))
     const config = loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data)
-    const everpost = await openEmbedded(config)
+    const everpost = await openEverpost(config)
     return new MailAccess(everpost, await loadTls(config, data))
   }
 

@@ -12,7 +12,7 @@ import { readMail } from '../../domain/mail/read.ts'
 import type { WebDependencies } from '../../gateways/web/dependencies.ts'
 import { createWebGateway, type WebGateway } from '../../gateways/web/gateway.ts'
 import { loadConfig } from '../../infra/config.ts'
-import { type Everpost, openEmbedded } from '../../infra/embedded.ts'
+import { type Everpost, openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from './folders.ts'
 
 export const PASSWORD = 'correct horse battery'
@@ -168,7 +168,7 @@ export async function startWeb(
   options: { readonly people?: readonly string[]; readonly webRoot?: string } = {},
 ): Promise<{ server: TestServer; people: readonly Person[]; alice: Person; bob: Person }> {
   const data = temporaryFolder(t)
-  const everpost = await openEmbedded(loadConfig({ data }, {}, data))
+  const everpost = await openEverpost(loadConfig({ data }, {}, data))
   const errors: unknown[] = []
   const gateway = await createWebGateway(webDependencies(everpost, errors, options.webRoot ?? `${data}/no-web-app`))
   const port = await gateway.listen({ host: '127.0.0.1', port: 0 })

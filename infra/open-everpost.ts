@@ -1,44 +1,49 @@
-// The embedded profile: every engine inside this process, over one data folder. This file alone knows which they are.
-import { existsSync, mkdirSync } from 'node:fs'
+// Puts the parts of a process together over the engines of the settings.
+import { mkdirSync } from 'node:fs'
 import { contextOf } from '../commands/context.ts'
 import type { RulesPorts } from '../commands/deliver-by-rules.ts'
 import { RuleBook } from '../commands/filter-rules.ts'
 import { addDomain } from '../commands/open-account.ts'
+import type { CheckpointStore } from '../commands/ports/checkpoint-store.ts'
+import type { WorkQueue } from '../commands/ports/work-queue.ts'
 import type { CliServices } from '../gateways/cli/services.ts'
 import { directWriter } from '../gateways/import/import-writer.ts'
 import { AccountSendingGuard } from '../gateways/limits/sending-guard.ts'
+import type { Cache } from '../projections/ports/cache.ts'
+import type { FanOut } from '../projections/ports/fan-out.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
-import { PackfileBlobStore } from './adapters/blobs/packfile.ts'
-import { MemoryCache } from './adapters/cache/memory.ts'
-import { SqliteEventStore } from './adapters/event-store/sqlite.ts'
 import type { SourceConfig } from './adapters/journal/open-source.ts'
 import { SealedJournal } from './adapters/journal/sealed-journal.ts'
-import { FileKeyring, KeyringError, masterKeyFromFile } from './adapters/keyring/file.ts'
+import type { OpenKeyring } from './adapters/keyring/wrapping.ts'
 import { FeatureReader } from './adapters/mail-filter/feature-reader.ts'
 import { DnsResolver } from './adapters/resolver/dns.ts'
-import { SearchThreads } from './adapters/search/search-threads.ts'
-import { StorageThread } from './adapters/storage/storage-thread.ts'
+import type { SearchApi } from './adapters/search/search-api.ts'
 import { Audit } from './audit/audit.ts'
-import { reclaim } from './compaction.ts'
+import { type ListedBlobStore, reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
 import { nameServersOf, sendingLimitsOf } from './delivery-settings.ts'
+import { openEngines } from './engines.ts'
+import { followGrowth } from './growth.ts'
 import { ImportThreads } from './import/import-threads.ts'
 import { logLine } from './log-line.ts'
-import { Projectors } from './projector/projectors.ts'
-import { throttled } from './throttle.ts'
+import { openProjectors, openSearch } from './open-views.ts'
+import type { ProjectorsApi } from './projector/projectors.ts'
 import { travel } from './time-travel/time-travel.ts'
 
 export interface Everpost {
   readonly config: Config
   readonly journal: SealedJournal
   readonly blobs: SealedMessageBlobs
-  readonly blobStore: PackfileBlobStore
-  readonly keyring: FileKeyring
-  readonly projectors: Projectors
-  readonly search: SearchThreads
+  readonly blobStore: ListedBlobStore
+  readonly keyring: OpenKeyring
+  readonly projectors: ProjectorsApi
+  readonly search: SearchApi
   readonly audit: Audit
-  readonly cache: MemoryCache
+  readonly cache: Cache
+  readonly fanOut: FanOut | undefined
+  readonly checkpoints: CheckpointStore
+  newQueue(): Promise<WorkQueue>
   /** What a model learns of a message. */
   readonly features: FeatureReader
   readonly resolver: DnsResolver
@@ -52,16 +57,10 @@ export interface Everpost {
   close(): Promise<void>
 }
 
-/** In a rush many messages share a transaction of the views, and more one of the index; a lone one is shown at once. */
-const VIEWS_WAKE = { calmMs: 2, busyMs: 50 }
-/** Followers of the views ask no oftener than the views change. */
-const VIEWED_WAKE = { calmMs: 2, busyMs: 50 }
-const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
-
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search', 'tree'] as const
 
-/** Opens the data folder, which is also recovery. Throws with a sentence when it is locked, damaged, full or not writable. */
-export async function openEmbedded(
+/** Opens the engines of the settings, which is also recovery. Throws with a sentence when one is locked, damaged, full or away. */
+export async function openEverpost(
   config: Config,
   /** Nobody else reads here meanwhile: the views may wait until a long import is over. */
   { alone = false }: { readonly alone?: boolean } = {},
@@ -74,61 +73,21 @@ export async function openEmbedded(
   }
   try {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
-    const fresh = !existsSync(paths.log)
-    if (!fresh && !existsSync(paths.keyring)) {
-      throw new KeyringError(
-        'unavailable',
-        `The keyring ${paths.keyring} is missing: put it back, nothing in the log can be read without it`,
-      )
-    }
-    const masterKey = config.masterKey
-      ? Buffer.from(config.masterKey, 'base64')
-      : masterKeyFromFile(paths.masterKey, fresh)
-    const keyring = new FileKeyring(paths.keyring, masterKey, { writable: true })
-    opened.push(keyring)
-    const storage = await StorageThread.start({ log: paths.log, blobs: paths.blobs })
-    opened.push(storage)
-    const events = new SqliteEventStore(storage, paths.log)
-    opened.push(events)
-    const blobStore = new PackfileBlobStore(storage, paths.blobs)
-    opened.push(blobStore)
+    const engines = await openEngines(config, opened)
+    const { events, blobStore, keyring, cache, source: sourceConfig } = engines
     const journal = new SealedJournal(events, keyring)
     const blobs = new SealedMessageBlobs(blobStore, { keepsRecent: true })
-    const sourceConfig: SourceConfig = { log: paths.log, keyring: paths.keyring, masterKey }
-    const projectors = await Projectors.start({ data: config.data, source: sourceConfig })
+    const projectors = await openProjectors(config, engines)
     opened.push(projectors)
-    const search = await SearchThreads.start({ data: config.data, source: sourceConfig, blobs: paths.blobs })
+    const search = await openSearch(config, engines)
     opened.push(search)
-    const wakeViews = throttled(VIEWS_WAKE, (head) => projectors.poke(head))
-    const wakeSearch = throttled(SEARCH_WAKE, (head) => search.poke(head))
-    opened.push({ close: () => [wakeViews, wakeSearch].forEach((wake) => void wake.cancel()) })
-    let held = false
-    storage.onCommit((head) => {
-      if (held) return
-      wakeViews(head)
-      wakeSearch(head)
-    })
-    const release = () => {
-      held = false
-      wakeViews(BigInt(storage.head))
-      wakeSearch(BigInt(storage.head))
-    }
-    const viewed = new Set<() => void>()
-    const tellViewed = throttled(VIEWED_WAKE, (head: bigint) => {
-      if (viewed.size === 0) return
-      projectors.waitForPosition(head, { timeoutMs: 60_000 }).then(
-        () => viewed.forEach((listener) => void listener()),
-        () => undefined,
-      )
-    })
-    opened.push({ close: () => tellViewed.cancel() })
-    storage.onCommit((head) => tellViewed(head))
+    const growth = followGrowth(engines, journal, projectors, search)
+    opened.push(growth)
     const audit = new Audit(
       { ...paths, data: config.data, source: sourceConfig, key: paths.auditKey, origin: `${config.domain}/everpost` },
       { journal, mailbox: projectors.mailbox },
     )
     opened.push(audit)
-    const cache = new MemoryCache()
     const features = new FeatureReader(projectors.mailbox, journal)
     const resolver = new DnsResolver({ servers: nameServersOf(config.dns), validating: config.dns.validating })
     opened.push(resolver)
@@ -144,22 +103,27 @@ export async function openEmbedded(
       if (head !== undefined) await projectors.waitForPosition(head, { timeoutMs: 60_000 })
     }
     const openImport = async () => {
-      const threads = new ImportThreads(events, blobStore, directWriter({ journal, blobs }), {
-        keyring: paths.keyring,
-        masterKey,
-      })
-      held = alone
+      const direct = directWriter({ journal, blobs })
+      // Threads prepare what files of this machine take faster than one of them gives.
+      const threads =
+        typeof sourceConfig.keyring === 'string' && engines.storage !== undefined
+          ? new ImportThreads(events, blobStore, direct, {
+              keyring: sourceConfig.keyring,
+              masterKey: engines.masterKey,
+            })
+          : undefined
+      if (alone) growth.hold()
       const catchUp = async () => {
         if (!alone) return
-        release()
+        growth.release()
         await settle()
-        held = true
+        growth.hold()
       }
       const close = async () => {
-        await threads.close()
-        if (alone) release()
+        await threads?.close()
+        if (alone) growth.release()
       }
-      return { writer: threads, catchUp, close }
+      return { writer: threads ?? direct, catchUp, close }
     }
     const forgetKey = (account: string) => {
       keyring.forget(account)
@@ -227,10 +191,10 @@ export async function openEmbedded(
       features,
       resolver,
       guard,
-      onViewed: (listener) => {
-        viewed.add(listener)
-        return () => viewed.delete(listener)
-      },
+      onViewed: (listener) => growth.onViewed(listener),
+      fanOut: engines.fanOut,
+      checkpoints: engines.checkpoints,
+      newQueue: () => engines.newQueue(),
       sourceConfig,
       services,
       rules,
