@@ -217,7 +217,7 @@ test('mongodb: every question has an index that serves it', async () => {
           `${index.name} does not give the order asked for`,
         )
     }
-    const wiping = ['thread_account', 'sent_account', 'judged_account']
+    const wiping = ['thread_account', 'sent_account', 'judged_account', 'head_at']
     assert.deepEqual(
       [...INDEXES].map(({ name }) => name).filter((name) => !used.has(name) && !wiping.includes(name)),
       [],

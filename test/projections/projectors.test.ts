@@ -1,88 +1,21 @@
 // The projectors in their threads over a real sealed log: live, lost views, rebuilds beside traffic, a kill at any moment.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
-import type { EverpostEvent } from '../../domain/events.ts'
-import { accountStream, mailboxStream, type Position, type Revision } from '../../domain/log.ts'
-import { SqliteLogWriter } from '../../infra/adapters/event-store/sqlite-writer.ts'
-import type { LocalSourceConfig } from '../../infra/adapters/journal/open-source.ts'
-import { sealEvent } from '../../infra/adapters/journal/seal.ts'
-import { FileKeyring } from '../../infra/adapters/keyring/file.ts'
+import type { Revision } from '../../domain/log.ts'
 import { Projectors } from '../../infra/projector/projectors.ts'
 import type { DirectoryQueries, MailboxQueries } from '../../projections/queries.ts'
 import { temporaryFolder } from '../support/folders.ts'
-import { content } from './log.ts'
+import { TestLog } from '../support/test-log.ts'
 
 // The views are what commands ask: the ports of both rooms have one shape.
 const _snapshots = {} as MailboxQueries satisfies MailboxSnapshots
 const _directory = {} as DirectoryQueries satisfies Directory
-
-/** A log on disk, written as the storage thread writes it. */
-export class TestLog {
-  readonly source: LocalSourceConfig
-  readonly #keyring: FileKeyring
-  readonly #writer: SqliteLogWriter
-  #at = 1_700_000_000_000
-
-  constructor(folder: string, masterKey: Uint8Array = randomBytes(32)) {
-    this.source = { log: join(folder, 'log.sqlite'), keyring: join(folder, 'keys.sqlite'), masterKey }
-    this.#keyring = new FileKeyring(this.source.keyring, masterKey, { writable: true })
-    this.#writer = new SqliteLogWriter(this.source.log)
-  }
-
-  async account(): Promise<string> {
-    const account = randomBytes(13).toString('hex')
-    await this.#keyring.create(account)
-    this.append(accountStream(account), account, {
-      type: 'AccountOpened',
-      data: { accountId: account, address: `${account}@example.test`, name: 'Somebody', role: 'user' },
-    })
-    this.append(mailboxStream(account), account, {
-      type: 'FolderCreated',
-      data: { folderId: 'inbox', name: 'Inbox', parentId: null, role: 'inbox' },
-    })
-    return account
-  }
-
-  append(stream: string, owner: string, ...events: EverpostEvent[]): { revision: Revision; position: Position } {
-    const sealed = events.map((event) => {
-      this.#at += 1000
-      const metadata = { at: this.#at, actor: owner, via: 'system' as const, correlationId: 'c', causationId: 'c' }
-      return sealEvent(stream, { ...event, id: randomUUID(), metadata, owner }, this.#keyring)
-    })
-    const [outcome] = this.#writer.commit([[{ stream, expected: 'any', events: sealed }]])
-    if (outcome === undefined || 'error' in outcome) throw outcome?.error ?? new Error('no outcome')
-    const [result] = outcome.results
-    if (!result?.ok) throw new Error('refused')
-    return { revision: result.revision, position: result.position }
-  }
-
-  receive(account: string, count: number): { revision: Revision; position: Position } {
-    const events = Array.from({ length: count }, (_, i): EverpostEvent => {
-      const data = {
-        messageId: randomUUID(),
-        folderId: 'inbox',
-        flags: i % 2 ? ['\\seen'] : [],
-        receivedAt: this.#at + i,
-      }
-      return {
-        type: 'MessageReceived',
-        data: { ...data, content: content({ subject: `Mail ${i}` }), mailFrom: '', recipient: 'r', intakeId: 'i' },
-      }
-    })
-    return this.append(mailboxStream(account), account, ...events)
-  }
-
-  close(): void {
-    this.#writer.close()
-    this.#keyring.close()
-  }
-}
 
 test('a view follows the log and says so', async (t) => {
   const folder = temporaryFolder(t)

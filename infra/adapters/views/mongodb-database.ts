@@ -37,6 +37,9 @@ export interface MongoOptions {
   readonly timeoutMs?: number
 }
 
+/** `redo` and `partitions` are of one generation: its name goes before theirs. */
+type ControlName = 'generations' | 'comparisons' | 'leases' | 'checkpoints' | `${string}_partitions` | `${string}_redo`
+
 const IN_CHUNK = 1000
 const WRITE_CHUNK = 1000
 /** Reads by id at a time, on a server that finds only one id by its index. */
@@ -79,7 +82,7 @@ export class MongoDatabase {
     return this.db.collection<Row>(`${view}_${generation}_${table}`)
   }
 
-  control<T extends Document>(name: 'generations' | 'partitions' | 'redo' | 'leases' | 'checkpoints'): Collection<T> {
+  control<T extends Document>(name: ControlName): Collection<T> {
     return this.db.collection<T>(name)
   }
 
@@ -95,10 +98,7 @@ export class MongoDatabase {
 
   async drop(view: MongoViewName, generation: number): Promise<void> {
     for (const table of tablesOf(view)) await this.collection(view, generation, table).drop()
-    const prefix = `${view}_${generation}/`
-    const own = { _id: { $gte: prefix, $lt: `${prefix}~` } }
-    await this.control<{ _id: string }>('redo').deleteMany(own)
-    await this.control<{ _id: string }>('partitions').deleteMany(own)
+    for (const name of ['redo', 'partitions'] as const) await this.control(`${view}_${generation}_${name}`).drop()
   }
 
   /** The rows with these ids, in one question for every thousand. */
@@ -198,7 +198,7 @@ export async function openMongo(url: string, options: MongoOptions = {}): Promis
     maxPoolSize: 20,
     connectTimeoutMS: timeoutMs,
     serverSelectionTimeoutMS: timeoutMs,
-    socketTimeoutMS: 4 * timeoutMs,
+    socketTimeoutMS: timeoutMs,
     writeConcern: { w: 'majority', journal: true },
     readConcern: { level: 'local' },
     monitorCommands: options.monitored ?? false,

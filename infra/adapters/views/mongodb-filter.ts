@@ -143,18 +143,21 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
 
   async digest(): Promise<string> {
     const digest = new RowDigest()
-    for await (const row of this.table('folders').find({}).sort({ _id: 1 }))
+    for await (const row of this.#own('folders', { _id: 1 }))
       digest.filterFolders({ account: row._id, junk: row['junk'], trash: row['trash'] })
-    for await (const row of this.table('judged').find({}).sort({ _id: 1 }).allowDiskUse())
-      digest.judged(row.a, afterSlash(row._id), judgedOf(row))
-    for await (const row of this.table('example').find({}).sort({ position: 1, _id: 1 }))
+    for await (const row of this.#own('judged', { _id: 1 })) digest.judged(row.a, afterSlash(row._id), judgedOf(row))
+    for await (const row of this.#own('example', { position: 1, _id: 1 }))
       digest.example(afterSlash(row._id), {
         account: row.a,
         position: row['position'],
         label: row['label'],
       })
-    for await (const row of this.table('quarantine').find({}).sort({ _id: 1 })) digest.quarantined(quarantineOf(row))
+    for await (const row of this.#own('quarantine', { _id: 1 })) digest.quarantined(quarantineOf(row))
     return digest.finish()
+  }
+
+  async *#own(table: 'folders' | 'judged' | 'example' | 'quarantine', sort: Record<string, 1>): AsyncGenerator<Row> {
+    for await (const row of this.table(table).find({}).sort(sort).allowDiskUse()) if (this.owns(row.a)) yield row
   }
 }
 

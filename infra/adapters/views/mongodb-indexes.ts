@@ -27,6 +27,13 @@ export interface ViewIndex {
 export const INDEXES: readonly ViewIndex[] = [
   {
     view: 'mailbox',
+    table: 'head',
+    name: 'head_at',
+    key: { at: 1 },
+    serves: 'processes that missed a message: mailboxes committed since a position',
+  },
+  {
+    view: 'mailbox',
     table: 'message',
     name: 'message_date',
     key: { a: 1, f: 1, x: 1, received: -1, order: -1 },

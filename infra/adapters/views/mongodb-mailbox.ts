@@ -149,7 +149,8 @@ export class MongoMailbox extends MongoStore<MongoMailboxUnit> implements Mailbo
   async digest(): Promise<string> {
     const digest = new RowDigest()
     const states = new Map<AccountId, MailboxState>()
-    for await (const head of this.table('head').find({}).sort({ _id: 1 })) states.set(head._id, mailboxState(head))
+    for await (const head of this.table('head').find({}).sort({ _id: 1 }))
+      if (this.owns(head._id)) states.set(head._id, mailboxState(head))
     for (const [account, state] of [...states].sort(([a], [b]) => (a < b ? -1 : 1))) {
       digest.mailbox(account, state)
       for (const folder of state.folders.values()) digest.folder(folder)

@@ -52,6 +52,12 @@ export async function openPartitions(
   let groups = await openGroups()
   let appliedBefore = 0
   const level = () => groups.every(({ projection }) => projection.position() === groups[0].projection.position())
+  const settle = async () => {
+    for (const { opened, projection } of groups) {
+      await projection.settle()
+      await opened.store.settle()
+    }
+  }
   const applied = () => Math.max(...groups.map(({ projection }) => projection.applied()))
 
   return {
@@ -70,16 +76,14 @@ export async function openPartitions(
         if (done.length > handled.length) handled = done
       }
       if (groups.length > 1 && level()) {
-        for (const { projection } of groups) await projection.settle()
+        await settle()
         for (const { opened } of groups) await opened.store.close()
         appliedBefore += applied()
         groups = await openGroups()
       }
       return handled
     },
-    async settle() {
-      for (const { projection } of groups) await projection.settle()
-    },
+    settle,
     digest: () => groups[0].opened.store.digest(),
     async close() {
       for (const { opened } of groups) await opened.store.close()

@@ -107,8 +107,8 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
    */
   async open(): Promise<ReadonlyMap<number, Position | undefined>> {
     this.forgetKept()
-    const partitions = this.database.control<PartitionDocument>('partitions')
-    const redo = this.database.control<RedoDocument>('redo')
+    const partitions = this.#partitionDocuments
+    const redo = this.#redoDocuments
     const ids = this.#partitions.map((partition) => this.#id(partition))
     const known = await documents(partitions, ids)
     const fresh = ids.filter((id) => !known.has(id)).map((_id) => ({ _id, epoch: this.#epoch, at: null }))
@@ -199,6 +199,12 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
     if (parked.length > 0) await this.#persist(() => this.#loadParked())
   }
 
+  /** Stores the position for partitions, too, in which nothing happened for a while. */
+  async settle(): Promise<void> {
+    const at = this.#at
+    if (this.#level && at !== undefined) await this.#persist(() => this.#move(this.#partitions, at))
+  }
+
   async #make(writes: readonly RowWrite[], at: number, again: boolean): Promise<void> {
     const late = writes.filter((each) => this.late.has(each.table))
     const early = late.length === 0 ? writes : writes.filter((each) => !this.late.has(each.table))
@@ -207,7 +213,7 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
   }
 
   async #writeDown(touched: ReadonlyMap<number, readonly RowWrite[]>, at: number): Promise<void> {
-    const redo = this.database.control<RedoDocument>('redo')
+    const redo = this.#redoDocuments
     const replacements = []
     for (const [partition, writes] of touched) {
       const id = this.#id(partition)
@@ -225,7 +231,7 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
 
   async #redo({ _id, epoch, at, writes, more }: RedoDocument): Promise<void> {
     const all = JSON.parse(writes, revive) as RowWrite[]
-    const redo = this.database.control<RedoDocument>('redo')
+    const redo = this.#redoDocuments
     // The epoch of the head was raised since: the rest was written under the one before.
     for (let i = 0; i < more; i++) {
       const pattern = new RegExp(`^${_id}/\\d+/${i}$`)
@@ -243,15 +249,13 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
         updateOne: { filter: this.#own(this.#id(partition)), update: { $set: { at } } },
       }))
     if (moves.length === 0) return
-    const { matchedCount } = await this.database
-      .control<PartitionDocument>('partitions')
-      .bulkWrite(moves, { ordered: false })
+    const { matchedCount } = await this.#partitionDocuments.bulkWrite(moves, { ordered: false })
     if (matchedCount < moves.length) throw new PartitionLost(await this.#lost())
     for (const partition of partitions) this.#stored.set(partition, at)
   }
 
   async #lost(): Promise<readonly number[]> {
-    const redo = this.database.control<RedoDocument>('redo')
+    const redo = this.#redoDocuments
     const lost: number[] = []
     for (const partition of this.#partitions)
       if ((await redo.findOne({ _id: this.#id(partition) }))?.epoch !== this.#epoch) lost.push(partition)
@@ -282,6 +286,13 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
       const { position, type, error, parkedAt } = row
       return { position: BigInt(Number(position)), type: String(type), error: String(error), at: Number(parkedAt) }
     })
+  }
+
+  get #partitionDocuments() {
+    return this.database.control<PartitionDocument>(`${this.view}_${this.generation}_partitions`)
+  }
+  get #redoDocuments() {
+    return this.database.control<RedoDocument>(`${this.view}_${this.generation}_redo`)
   }
 
   /** Only as long as the partition is ours. */

@@ -75,7 +75,8 @@ export class MongoSubmissions extends MongoStore<SubmissionsUnit> implements Sub
 
   async digest(): Promise<string> {
     const digest = new RowDigest()
-    for await (const row of this.table('submission').find({}).sort({ _id: 1 })) digest.submission(stateOf(row))
+    for await (const row of this.table('submission').find({}).sort({ _id: 1 }))
+      if (this.owns(row.a)) digest.submission(stateOf(row))
     return digest.finish()
   }
 }

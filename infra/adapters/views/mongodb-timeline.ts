@@ -84,7 +84,8 @@ export class MongoTimeline extends MongoStore<TimelineUnit> implements TimelineS
 
   async digest(): Promise<string> {
     const digest = new RowDigest()
-    for await (const row of this.table('sent').find({}).sort({ _id: 1 })) digest.sent(row._id, sentOf(row))
+    for await (const row of this.table('sent').find({}).sort({ _id: 1 }))
+      if (this.owns(row.a)) digest.sent(row._id, sentOf(row))
     const history = () => this.table('history').find({}).sort({ a: 1, list: 1, first: 1 }).allowDiskUse()
     for (const own of [true, false]) {
       let held: { readonly a: AccountId; readonly list: string; readonly positions: number[] } | undefined
@@ -95,7 +96,7 @@ export class MongoTimeline extends MongoStore<TimelineUnit> implements TimelineS
       }
       for await (const row of history()) {
         const list = String(row['list'])
-        if ((list === OWN) !== own) continue
+        if ((list === OWN) !== own || !this.owns(row.a)) continue
         if (held?.a !== row.a || held.list !== list) {
           tell()
           held = { a: row.a, list, positions: [] }

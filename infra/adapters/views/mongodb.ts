@@ -23,7 +23,7 @@ export interface MongoView {
 }
 
 export interface OpenedMongoView {
-  readonly store: Pick<MongoStore<unknown>, 'open' | 'checkpoint' | 'parked' | 'digest' | 'close'>
+  readonly store: Pick<MongoStore<unknown>, 'open' | 'settle' | 'checkpoint' | 'parked' | 'digest' | 'close'>
   project(): Projection
 }
 
