@@ -1,5 +1,6 @@
 // A client that says exactly what a test tells it to, and keeps every answer as it came.
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 
 export interface Reply {
@@ -12,14 +13,14 @@ export interface Reply {
 }
 
 export class ImapClient {
-  #socket: Socket
+  #socket: Duplex
   #buffer = ''
   #wake: (() => void) | undefined
   #ended = false
   #tag = 0
   readonly greeting: string[] = []
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Duplex) {
     this.#socket = socket
     this.#listen(socket)
   }
@@ -30,8 +31,8 @@ export class ImapClient {
     return client
   }
 
-  /** On a socket that is connected already; the greeting is not read yet. */
-  static over(socket: Socket): ImapClient {
+  /** On a line that is open already; the greeting is not read yet. */
+  static over(socket: Duplex): ImapClient {
     return new ImapClient(socket)
   }
 
@@ -42,7 +43,7 @@ export class ImapClient {
     return client
   }
 
-  #listen(socket: Socket): void {
+  #listen(socket: Duplex): void {
     socket.on('data', (chunk: Buffer) => {
       this.#buffer += chunk.toString('latin1')
       this.#wake?.()
@@ -124,7 +125,7 @@ export class ImapClient {
   async startTls(): Promise<void> {
     await this.ok('STARTTLS')
     this.#socket.removeAllListeners('data')
-    const secured = connectTls({ socket: this.#socket, rejectUnauthorized: false })
+    const secured = connectTls({ socket: this.#socket as Socket, rejectUnauthorized: false })
     this.#socket = secured
     this.#listen(secured)
     await new Promise<void>((resolve) => secured.once('secureConnect', () => resolve()))

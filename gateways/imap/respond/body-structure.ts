@@ -54,10 +54,16 @@ export function bodyStructure(part: MimePart, slice: Slice, extensible: boolean)
     const { root } = part.message
     fieldsOfPart.push(envelope(slice(root.headerStart, Math.min(root.bodyStart, root.headerStart + MAX_HEADER))))
     fieldsOfPart.push(bodyStructure(root, slice, extensible))
-    fieldsOfPart.push(`${part.lines ?? 0}`)
-  } else if (part.type.startsWith('text/')) fieldsOfPart.push(`${part.lines ?? 0}`)
+    fieldsOfPart.push(`${linesOf(part, slice)}`)
+  } else if (part.type.startsWith('text/')) fieldsOfPart.push(`${linesOf(part, slice)}`)
   if (extensible) fieldsOfPart.push(nstring(fields.get('content-md5')), extension)
   return `(${fieldsOfPart.join(' ')})`
+}
+
+/** Line ends, as servers count: what follows the last one is no line (RFC 9051 §7.5.2 leaves it open). */
+function linesOf({ lines = 0, bodyStart, bodyEnd }: MimePart, slice: Slice): number {
+  const whole = bodyEnd === bodyStart || slice(bodyEnd - 1, bodyEnd) === '\n'
+  return whole ? lines : Math.max(0, lines - 1)
 }
 
 /** A multipart without parts must still show one (the grammar has `1*body`). */

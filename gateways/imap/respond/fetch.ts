@@ -171,12 +171,14 @@ async function headerOf(message: OpenMessage | undefined): Promise<string> {
   return (await message.bytes(0, Math.min(message.root.bodyStart, MAX_HEADER))).toString('latin1')
 }
 
-/** A buffer that is right where headers are, and empty elsewhere: the structure of a large message needs no more. */
+/** A buffer that is right where headers are and where parts end, and empty elsewhere: the structure of a large message needs no more. */
 async function headers(message: OpenMessage): Promise<Buffer> {
   const bytes = Buffer.alloc(message.size)
   const fill = async (part: OpenMessage['root']): Promise<void> => {
     const end = Math.min(part.bodyStart, part.headerStart + MAX_HEADER)
     ;(await message.bytes(part.headerStart, end)).copy(bytes, part.headerStart)
+    const last = Math.max(part.bodyStart, part.bodyEnd - 1)
+    ;(await message.bytes(last, part.bodyEnd)).copy(bytes, last)
     for (const child of part.parts ?? []) await fill(child)
     if (part.message) await fill(part.message.root)
   }

@@ -46,8 +46,12 @@ async function selectFields(message: OpenMessage, part: MimePart, section: Secti
   const wanted = new Set(section.fields)
   const keep = section.what === 'HEADER.FIELDS'
   const pieces: Buffer[] = []
-  for (const { name, start, end } of headerFields(header)) {
-    if (wanted.has(name.toLowerCase()) === keep) pieces.push(header.subarray(start, end))
+  let before = 0
+  for (const field of headerFields(header)) {
+    // What is no field, an mbox's From line for one, is not among those to be left out.
+    if (!keep) pieces.push(header.subarray(before, field.start))
+    if (wanted.has(field.name.toLowerCase()) === keep) pieces.push(header.subarray(field.start, field.end))
+    before = field.end
   }
   // The empty line that ends a header belongs to the answer.
   pieces.push(Buffer.from('\r\n'))
