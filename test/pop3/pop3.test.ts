@@ -1,68 +1,14 @@
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { DotStuffer, TopLines } from '../../gateways/pop3/commands/stuffing.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
+import { Pop3Client as Client } from '../support/pop3-client.ts'
 
 let access: MailAccess
 before(async () => {
   access = await MailAccess.start()
 })
 after(() => access.close())
-
-/** Says lines and hears lines. */
-class Client {
-  #socket: Socket
-  #text = ''
-  #ended = false
-  #wake: (() => void) | undefined
-
-  constructor(port: number) {
-    this.#socket = connect(port, '127.0.0.1')
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString('latin1')
-      this.#wake?.()
-    })
-    this.#socket.on('close', () => {
-      this.#ended = true
-      this.#wake?.()
-    })
-    this.#socket.on('error', () => undefined)
-  }
-
-  async line(): Promise<string> {
-    for (;;) {
-      const end = this.#text.indexOf('\r\n')
-      if (end >= 0) {
-        const line = this.#text.slice(0, end)
-        this.#text = this.#text.slice(end + 2)
-        return line
-      }
-      if (this.#ended) return ''
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  async say(line: string): Promise<string> {
-    this.#socket.write(Buffer.from(`${line}\r\n`, 'latin1'))
-    return this.line()
-  }
-
-  /** The lines behind +OK, dots undone. */
-  async lines(line: string): Promise<readonly string[]> {
-    const first = await this.say(line)
-    assert.match(first, /^\+OK/)
-    const all: string[] = []
-    for (let next = await this.line(); next !== '.'; next = await this.line()) all.push(next.replace(/^\./, ''))
-    return all
-  }
-
-  close(): void {
-    this.#socket.destroy()
-  }
-}
 
 const mail = (subject: string, body: string): string => `Subject: ${subject}\r\nFrom: a@b.c\r\n\r\n${body}`
 
