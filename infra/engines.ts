@@ -16,7 +16,7 @@ import type { OpenKeyring } from './adapters/keyring/wrapping.ts'
 import { MemoryQueue } from './adapters/queue/memory.ts'
 import { StorageThread } from './adapters/storage/storage-thread.ts'
 import type { ListedBlobStore } from './compaction.ts'
-import { type Config, dataPaths, type EngineName, isEmbedded } from './config.ts'
+import { type Config, dataPaths, isEmbedded } from './config.ts'
 import { logLine } from './log-line.ts'
 
 export interface Engines {
@@ -35,63 +35,73 @@ export interface Engines {
   newQueue(): Promise<WorkQueue>
 }
 
-/** Opens the engines; what is opened is put into `opened`, to be closed in the opposite order, also after an error. */
-export async function openEngines(config: Config, opened: { close(): unknown }[]): Promise<Engines> {
+type Opened = { close(): unknown }[]
+
+export const keyringPlaceOf = ({ engines, data }: Config): KeyringPlace =>
+  isEmbedded('keyring', engines.keyring) ? dataPaths(data).keyring : { mongodb: engines.keyring }
+
+/** The log and the blobs alone. What is opened is put into `opened`, to be closed in the opposite order, also after an error. */
+export async function openStores(
+  config: Config,
+  opened: Opened,
+): Promise<Pick<Engines, 'events' | 'blobStore' | 'storage'>> {
   const paths = dataPaths(config.data)
-  const { engines } = config
-  const embedded = (name: EngineName) => isEmbedded(name, engines[name])
-  const keep = <T extends { close(): unknown }>(part: T): T => {
-    opened.push(part)
-    return part
+  const { eventStore, blobs } = config.engines
+  const local = {
+    ...(isEmbedded('eventStore', eventStore) ? { log: paths.log } : {}),
+    ...(isEmbedded('blobs', blobs) ? { blobs: paths.blobs } : {}),
   }
-  const localLog = embedded('eventStore')
-  const localBlobs = embedded('blobs')
-  // A log that has events without its keys is worth nothing: better to stop than to make new ones beside it.
-  const fresh = localLog ? !existsSync(paths.log) : !existsSync(paths.keyring)
-  if (localLog && embedded('keyring') && !fresh && !existsSync(paths.keyring))
-    throw new KeyringError(
+  const storage = Object.keys(local).length > 0 ? kept(opened, await StorageThread.start(local)) : undefined
+  const events = kept(opened, await openLog(eventStore, paths.log, storage))
+  const blobStore = kept(opened, new PackfileBlobStore(storage as StorageThread, paths.blobs))
+  return { events, blobStore, storage }
+}
+
+/** Opens the engines. */
+export async function openEngines(config: Config, opened: Opened): Promise<Engines> {
+  const paths = dataPaths(config.data)
+  const { eventStore } = config.engines
+  const localLog = isEmbedded('eventStore', eventStore)
+  const keyringPlace = keyringPlaceOf(config)
+  const localKeys = typeof keyringPlace === 'string'
+  const hasKeys = localKeys && existsSync(keyringPlace)
+  // A log without its keys is worth nothing: better to stop than to make new ones beside it.
+  const missing = (log: string) =>
+    new KeyringError(
       'unavailable',
-      `The keyring ${paths.keyring} is missing: put it back, nothing in the log can be read without it`,
+      `${log} and the keyring ${keyringPlace} is missing: put it back, nothing in the log can be read without it`,
     )
+  const fresh = localLog ? !existsSync(paths.log) : !hasKeys
+  if (localLog && localKeys && !fresh && !hasKeys) throw missing(`The log ${paths.log} is here`)
   const masterKey = config.masterKey
     ? Buffer.from(config.masterKey, 'base64')
     : masterKeyFromFile(paths.masterKey, fresh)
-  const keyringPlace: KeyringPlace = embedded('keyring') ? paths.keyring : { mongodb: engines.keyring }
-  const logPlace: LogPlace = localLog ? paths.log : { eventStoreDb: engines.eventStore }
-  const storage =
-    localLog || localBlobs
-      ? keep(
-          await StorageThread.start({
-            ...(localLog ? { log: paths.log } : {}),
-            ...(localBlobs ? { blobs: paths.blobs } : {}),
-          }),
-        )
-      : undefined
-  const events = keep(await openLog(engines.eventStore, paths.log, storage))
+  const { events, blobStore, storage } = await openStores(config, opened)
   const isNew = !(await hasAccounts(events))
-  if (!isNew && typeof keyringPlace === 'string' && !existsSync(keyringPlace))
-    throw new KeyringError(
-      'unavailable',
-      `The log holds accounts and the keyring ${keyringPlace} is missing: put it back, nothing in the log can be read without it`,
-    )
-  const keyring = keep(await openWritableKeyring(keyringPlace, masterKey, isNew))
-  const blobStore = keep(new PackfileBlobStore(storage as StorageThread, paths.blobs))
+  if (localKeys && !isNew && !hasKeys) throw missing('The log holds accounts')
+  const keyring = kept(opened, await openWritableKeyring(keyringPlace, masterKey, isNew))
+  const log: LogPlace = localLog ? paths.log : { eventStoreDb: eventStore }
   return {
     events,
     blobStore,
-    keyring,
-    cache: keep(new MemoryCache()),
-    checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
-    source: { log: logPlace, keyring: keyringPlace, masterKey },
-    masterKey,
     storage,
+    keyring,
+    cache: kept(opened, new MemoryCache()),
+    checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
+    source: { log, keyring: keyringPlace, masterKey },
+    masterKey,
     fanOut: undefined,
     newQueue: async () => new MemoryQueue(),
   }
 }
 
+function kept<T extends { close(): unknown }>(opened: Opened, part: T): T {
+  opened.push(part)
+  return part
+}
+
 /** Whether somebody was here before. The server may hold streams of others too. */
-async function hasAccounts(events: EventStore): Promise<boolean> {
+export async function hasAccounts(events: EventStore): Promise<boolean> {
   const abort = new AbortController()
   try {
     for await (const batch of events.subscribe({ prefixes: ['account-'], batchSize: 1, signal: abort.signal })) {

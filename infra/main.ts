@@ -63,6 +63,10 @@ async function main(): Promise<number> {
     process.cwd(),
   )
   if (verb.name === 'serve') return serve(config)
+  if (verb.name === 'restore') {
+    const { restoreVerb } = await import('./backup/restore-verb.ts')
+    return restoreVerb(config, verb.rest, ownTerminal(undefined, stopOnInterrupt().signal))
+  }
   if (verb.name === 'demo') return (await import('./demo.ts')).runDemo(config)
   return runAnywhere(config, words.argv, verb)
 }
@@ -90,8 +94,7 @@ async function runAnywhere(
   const { openEverpost } = await import('./open-everpost.ts')
   const { runVerb } = await import('../gateways/cli/run.ts')
   const everpost = await openEverpost(config, { alone: true })
-  const abort = new AbortController()
-  process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
+  const abort = stopOnInterrupt()
   try {
     // A log that was tampered with may be one that the views cannot follow: to find that out must not need them.
     if (verb.name !== 'audit verify') await everpost.projectors.ready()
@@ -99,6 +102,12 @@ async function runAnywhere(
   } finally {
     await everpost.close()
   }
+}
+
+function stopOnInterrupt(): AbortController {
+  const abort = new AbortController()
+  process.once('SIGINT', () => abort.abort(new Error('Stopped. What was done so far stays.')))
+  return abort
 }
 
 function ownTerminal(stdin: string | undefined, signal: AbortSignal): CliIo {

@@ -19,6 +19,8 @@ import { FeatureReader } from './adapters/mail-filter/feature-reader.ts'
 import { DnsResolver } from './adapters/resolver/dns.ts'
 import type { SearchApi } from './adapters/search/search-api.ts'
 import { Audit } from './audit/audit.ts'
+import { backup } from './backup/backup.ts'
+import { saveKeys } from './backup/keys-file.ts'
 import { type ListedBlobStore, reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
@@ -161,6 +163,11 @@ export async function openEverpost(
           source: journal,
           blobStore,
         }),
+      backup: async (path, { keys, ...options }) => {
+        const result = await backup({ events, blobStore }, path, options)
+        if (keys !== undefined) await saveKeys(sourceConfig.keyring, keys)
+        return result
+      },
       search: (account, query, options) => search.search(account, query, options),
       settle,
       openImport,

@@ -141,6 +141,16 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
     example: "everpost audit export kim@example.test kim.jsonl --as 'Lee, counsel' --reason 'Case 2026-17'",
   },
   'audit key': { usage: 'audit key', what: 'Prints the public key that signs the heads of the log.' },
+  backup: {
+    usage: 'backup DIR [--keys FILE]',
+    what: 'Adds what is new on the log and among the blobs to a folder; the keys go into a file of their own.',
+    example: 'everpost backup /mnt/backup --keys /mnt/vault/everpost-keys.json',
+  },
+  restore: {
+    usage: 'restore DIR [--keys FILE]',
+    what: 'Puts a backup into empty engines, makes every view from it and compares. No server may run on them.',
+    example: 'everpost restore /mnt/backup --keys /mnt/vault/everpost-keys.json --data /var/lib/everpost',
+  },
   compact: { usage: 'compact', what: 'Gives back the space of messages that nobody can restore any more.' },
 }
 

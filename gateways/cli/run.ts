@@ -15,6 +15,7 @@ import {
 } from './accounts.ts'
 import { auditAt, auditHistory } from './audit.ts'
 import { auditExport, auditKey, auditProve, auditVerify, verifyFile } from './audit-proofs.ts'
+import { backupVerb } from './backup.ts'
 import { domainAdd, domainDkim, domainList, domainRecords } from './domains.ts'
 import { helpText } from './help.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
@@ -68,6 +69,7 @@ const RUN: Readonly<Record<string, Verb>> = {
   'audit export': auditExport,
   'audit key': auditKey,
   compact,
+  backup: backupVerb,
 }
 
 /** Like `runVerb`, for a verb that `runsAlone`. */

@@ -83,6 +83,15 @@ export interface CliServices {
     readonly bytesFreed: number
     readonly blobsDeleted: number
   }>
+  /** Adds what is new to a backup; with `keys` the keys go into that file. */
+  readonly backup: (
+    path: string,
+    options: {
+      readonly keys: string | undefined
+      readonly signal: AbortSignal
+      readonly onProgress: (progress: { what: string; done: number; total?: number }) => void
+    },
+  ) => Promise<{ readonly events: number; readonly blobs: number; readonly bytes: number }>
   /** Resolves once every view reflects what has been written so far. */
   readonly settle: () => Promise<void>
   /** Drops an erased account's key from every thread. */

@@ -7,6 +7,8 @@ import { writeSecretFile } from './secret-file.ts'
 import { derivedKey, hashOfName, KeyringError, type OpenKeyring, unwrap, wrap } from './wrapping.ts'
 
 const CACHED_KEYS = 100_000
+export const KEY_TABLE = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+  CREATE TABLE IF NOT EXISTS data_key (owner TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;`
 const SYSTEM = 'system'
 
 export { KeyringError } from './wrapping.ts'
@@ -40,8 +42,7 @@ export class FileKeyring implements OpenKeyring {
     if (options.writable) mkdirSync(dirname(path), { recursive: true })
     this.#db = new DatabaseSync(path, { timeout: 5000, readOnly: !options.writable })
     if (options.writable) {
-      this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-        CREATE TABLE IF NOT EXISTS data_key (owner TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;`)
+      this.#db.exec(KEY_TABLE)
     }
     this.#find = this.#db.prepare('SELECT wrapped FROM data_key WHERE owner = ?')
     if (options.writable) this.#make(SYSTEM)

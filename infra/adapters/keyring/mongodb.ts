@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Collection, MongoClient } from 'mongodb'
 import { KeysNotLoaded } from '../../../commands/ports/keyring.ts'
+import { type WrappedKey as CopiedKey, otherKeyring } from './copy-keys.ts'
 import { derivedKey, hashOfName, KeyringError, type OpenKeyring, unwrap, wrap } from './wrapping.ts'
 
 export interface MongoKeyringOptions {
@@ -153,3 +154,33 @@ export class MongoKeyring implements OpenKeyring {
 }
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+export async function* readMongoKeys(url: string): AsyncGenerator<CopiedKey> {
+  const client = new MongoClient(url, { readPreference: 'primary', serverSelectionTimeoutMS: 5_000 })
+  try {
+    const keys = client.db().collection<WrappedKey>(COLLECTION)
+    for await (const { _id, wrapped } of keys.find().sort({ _id: 1 })) yield { owner: _id, wrapped }
+  } finally {
+    await client.close()
+  }
+}
+
+/** Adds keys that are not there; how many. Rejects when the system key is another. */
+export async function writeMongoKeys(url: string, copied: AsyncIterable<CopiedKey>): Promise<number> {
+  const client = new MongoClient(url, { writeConcern: { w: 'majority' }, serverSelectionTimeoutMS: 5_000 })
+  try {
+    const keys = client.db().collection<WrappedKey>(COLLECTION)
+    let added = 0
+    for await (const { owner, wrapped } of copied) {
+      if (owner === SYSTEM) {
+        const own = await keys.findOne({ _id: SYSTEM })
+        if (own && own.wrapped !== wrapped) throw otherKeyring('in MongoDB')
+      }
+      const result = await keys.updateOne({ _id: owner }, { $setOnInsert: { wrapped } }, { upsert: true })
+      added += result.upsertedCount
+    }
+    return added
+  } finally {
+    await client.close()
+  }
+}
