@@ -176,6 +176,60 @@ describe('offlineimap', () => {
   })
 })
 
+describe('neomutt', () => {
+  it('fetches all, flags, deletes, and signs in by SCRAM', async (t) => {
+    const address = await person('mutt', 60)
+    const folder = temporaryFolder(t)
+    const copies = join(folder, 'all.mbox')
+    const rc = written(
+      folder,
+      'muttrc',
+      `set imap_user = '${address}'\nset imap_pass = '${PASSWORD}'\nset imap_authenticators = 'scram-sha-256'\nset ssl_starttls = no\nset ssl_force_tls = no\nset folder = imap://127.0.0.1:${server.ports['imap']}\nset spoolfile = +INBOX\nset mbox_type = mbox\nset confirmappend = no\nset confirmcreate = no\nset delete = yes\nset quit = yes\nset sort = mailbox-order\nset auto_tag = no\n`,
+    )
+    const mutt = async (keys: string) => {
+      // It draws on a terminal, which script(1) gives it.
+      const command = `neomutt -n -F ${rc} -e 'push "${keys}"'`
+      const { code, out } = await run('timeout', ['60', 'script', '-qec', command, '/dev/null'], {
+        TERM: 'xterm',
+        HOME: folder,
+      })
+      assert.equal(code, 0, out.slice(-2000))
+    }
+    await mutt(`<tag-pattern>~A<enter><tag-prefix><copy-message>${copies}<enter><quit>`)
+    const fetched = readFileSync(copies, 'latin1').match(/^Subject: message \d+$/gm) ?? []
+    assert.equal(new Set(fetched).size, 60)
+    await mutt(
+      '<tag-pattern>~m1-10<enter><tag-prefix><set-flag>!<untag-pattern>~A<enter><tag-pattern>~m51-60<enter><tag-prefix><delete-message><sync-mailbox><quit>',
+    )
+    const client = await flow(t, address)
+    const lock = await client.getMailboxLock('INBOX')
+    const flagged = await client.search({ flagged: true })
+    lock.release()
+    assert.equal(flagged && flagged.length, 10)
+    assert.deepEqual(await subjects(t, address), expected(50))
+  })
+})
+
+describe('imapflow with a token', () => {
+  it('signs in by OAUTHBEARER', async (t) => {
+    const address = await person('bearer', 3)
+    const made = await everpost(data, ['token', 'create', address])
+    assert.equal(made.code, 0, made.err)
+    const client = new ImapFlow({
+      host: '127.0.0.1',
+      port: server.ports['imaps'] ?? 0,
+      secure: true,
+      tls: { rejectUnauthorized: false },
+      auth: { user: address, accessToken: made.out.trim() },
+      logger: false,
+    })
+    await client.connect()
+    t.after(() => client.close())
+    const status = await client.status('INBOX', { messages: true })
+    assert.equal(status && status.messages, 3)
+  })
+})
+
 describe('imapflow', () => {
   it('fetches, searches, moves, appends and idles', async (t) => {
     const address = await person('flow', 50)

@@ -25,9 +25,14 @@ type Folder = Map<number, Set<string>>
 /** What one client has been told: UID (0 for one it has not asked for yet) and flags by sequence number. */
 class View {
   readonly client: ImapClient
+  /** What this client calls a mailbox of the owner. */
+  readonly path: (name: string) => string
   known: { uid: number; flags: string }[] = []
-  constructor(client: ImapClient) {
+  /** UIDs of messages without \Flagged, as a search that is kept up to date tells it (RFC 5267). */
+  readonly unflagged = new Set<number>()
+  constructor(client: ImapClient, path: (name: string) => string) {
     this.client = client
+    this.path = path
   }
 
   async run(command: string, ...literals: readonly string[]): Promise<Reply> {
@@ -40,6 +45,14 @@ class View {
     for (const line of lines) {
       const exists = /^\* (\d+) EXISTS/.exec(line)
       const expunged = /^\* (\d+) EXPUNGE/.exec(line)
+      const update = /^\* ESEARCH \(TAG "T\d+"\) UID (ADDTO|REMOVEFROM) \(0 (\S+)\)$/.exec(line)
+      if (update) {
+        for (const uid of numbers(update[2] ?? '')) {
+          const changed: boolean = update[1] === 'ADDTO' ? !this.unflagged.has(uid) : this.unflagged.delete(uid)
+          assert.ok(changed, `an update that changes nothing: ${line}`)
+          if (update[1] === 'ADDTO') this.unflagged.add(uid)
+        }
+      }
       const fetched = /^\* (\d+) FETCH \((.*)\)$/s.exec(line)
       if (exists) {
         assert.ok(Number(exists[1]) >= this.known.length, 'EXISTS never shrinks a mailbox')
@@ -71,14 +84,23 @@ const spell = (flags: Iterable<string>): string =>
 
 const FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', 'Work', '$Forwarded']
 
-async function play(t: TestContext, seed: number, steps: number): Promise<void> {
+/** `shared`: the second client is somebody else, with rights on the first one's mailboxes. */
+async function play(t: TestContext, seed: number, steps: number, shared: boolean): Promise<void> {
   const random = generator(seed)
   const name = await access.person()
   const port = await access.imap(t)
-  const views = await Promise.all([0, 1].map(async () => new View(await ImapClient.signedIn(port, name, PASSWORD))))
+  const other = shared ? await access.person() : name
+  const owner = new View(await ImapClient.signedIn(port, name, PASSWORD), (mailbox) => mailbox)
+  if (shared)
+    for (const mailbox of ['INBOX', 'Archive']) await owner.client.ok(`SETACL ${mailbox} ${other}@example.test lrswite`)
+  const theirs = (mailbox: string) => (shared ? `"Other Users/${name}@example.test/${mailbox}"` : mailbox)
+  const views = [owner, new View(await ImapClient.signedIn(port, other, PASSWORD), theirs)]
   const inbox: Folder = new Map()
   let archived = 0
-  for (const view of views) view.hear((await view.client.ok('SELECT INBOX')).lines)
+  for (const view of views) {
+    view.hear((await view.client.ok(`SELECT ${view.path('INBOX')}`)).lines)
+    await view.client.ok('UID SEARCH RETURN (UPDATE COUNT) UNFLAGGED')
+  }
   const learn = async (view: View) => {
     await view.run('NOOP')
     await view.run('FETCH 1:* (UID FLAGS)')
@@ -87,18 +109,24 @@ async function play(t: TestContext, seed: number, steps: number): Promise<void> 
     const told = view.known.map(({ uid, flags }) => [uid, flags])
     const is = [...inbox].sort(([a], [b]) => a - b).map(([uid, flags]) => [uid, spell(flags)])
     assert.deepEqual(told, is, `seed ${seed}`)
+    const unflagged = [...inbox].filter(([, flags]) => !flags.has('\\Flagged')).map(([uid]) => uid)
+    assert.deepEqual(
+      [...view.unflagged].sort((a, b) => a - b),
+      unflagged.sort((a, b) => a - b),
+      `seed ${seed}`,
+    )
   }
   for (let step = 0; step < steps; step++) {
     const view = views[random(2)] as View
     const here = [...inbox.keys()].sort((a, b) => a - b)
     const some = here.filter(() => random(3) === 0)
     const set = some.join(',')
-    switch (random(8)) {
+    switch (random(9)) {
       case 0:
       case 1: {
         const flags = FLAGS.filter(() => random(4) === 0)
         const { text } = await view.run(
-          `APPEND INBOX (${flags.join(' ')}) {}`,
+          `APPEND ${view.path('INBOX')} (${flags.join(' ')}) {}`,
           `Subject: ${step}\r\n\r\nbody ${step}\r\n`,
         )
         const uid = Number(/APPENDUID \d+ (\d+)/.exec(text)?.[1])
@@ -130,7 +158,7 @@ async function play(t: TestContext, seed: number, steps: number): Promise<void> 
       }
       case 5: {
         if (some.length === 0) break
-        const { lines } = await view.run(`UID MOVE ${set} Archive`)
+        const { lines } = await view.run(`UID MOVE ${set} ${view.path('Archive')}`)
         assert.ok(lines.some((line) => line.includes('COPYUID')))
         for (const uid of some) inbox.delete(uid)
         archived += some.length
@@ -138,12 +166,25 @@ async function play(t: TestContext, seed: number, steps: number): Promise<void> 
       }
       case 6: {
         if (some.length === 0) break
-        const { text } = await view.run(`UID COPY ${set} INBOX`)
+        const { text } = await view.run(`UID COPY ${set} ${view.path('INBOX')}`)
         const copied = /COPYUID \d+ (\S+) (\S+)\]/.exec(text)
         const from = numbers(copied?.[1] ?? '')
         const to = numbers(copied?.[2] ?? '')
         assert.deepEqual(from, some)
         for (const [i, uid] of to.entries()) inbox.set(uid, new Set(inbox.get(from[i] as number)))
+        break
+      }
+      case 7: {
+        const old = some[0]
+        if (old === undefined) break
+        const { lines } = await view.run(
+          `UID REPLACE ${old} ${view.path('INBOX')} (\\Seen) {}`,
+          `Subject: new ${step}\r\n\r\nnew\r\n`,
+        )
+        const uid = Number(/APPENDUID \d+ (\d+)/.exec(lines.join())?.[1])
+        assert.ok(uid > Math.max(0, ...here), 'a replacement is a new message')
+        inbox.delete(old)
+        inbox.set(uid, new Set(['\\Seen']))
         break
       }
       default:
@@ -157,10 +198,10 @@ async function play(t: TestContext, seed: number, steps: number): Promise<void> 
   }
   const { lines } = await (views[0] as View).client.ok('STATUS Archive (MESSAGES)')
   assert.equal(lines[0], `* STATUS Archive (MESSAGES ${archived})`)
-  const { lines: status } = await (views[1] as View).client.ok('STATUS INBOX (MESSAGES UNSEEN DELETED)')
+  const { lines: status } = await (views[1] as View).client.ok(`STATUS ${theirs('INBOX')} (MESSAGES UNSEEN DELETED)`)
   const unseen = [...inbox.values()].filter((flags) => !flags.has('\\Seen')).length
   const deleted = [...inbox.values()].filter((flags) => flags.has('\\Deleted')).length
-  assert.equal(status[0], `* STATUS INBOX (MESSAGES ${inbox.size} UNSEEN ${unseen} DELETED ${deleted})`)
+  assert.equal(status[0], `* STATUS ${theirs('INBOX')} (MESSAGES ${inbox.size} UNSEEN ${unseen} DELETED ${deleted})`)
   for (const view of views) view.client.close()
 }
 
@@ -171,5 +212,7 @@ const numbers = (set: string): readonly number[] =>
   })
 
 describe('two clients on one mailbox', () => {
-  for (const seed of [1, 2, 3, 4, 5, 6]) it(`are told what is so (seed ${seed})`, (t) => play(t, seed, 60))
+  for (const seed of [1, 2, 3, 4, 5, 6]) it(`are told what is so (seed ${seed})`, (t) => play(t, seed, 60, false))
+  for (const seed of [7, 8, 9])
+    it(`are so when it is shared between accounts (seed ${seed})`, (t) => play(t, seed, 60, true))
 })
