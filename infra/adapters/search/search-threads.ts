@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import type { AccountId, Position } from '../../../domain/log.ts'
 import { SearchIndexError } from '../../../projections/ports/search-index.ts'
 import { SEARCH_PROJECTOR } from '../../../projections/search/projector.ts'
-import type { SearchOptions, SearchQueries, SearchResult } from '../../../projections/search/search.ts'
+import type { SearchOptions, SearchResult } from '../../../projections/search/search.ts'
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
 import { Catalog } from '../views/catalog.ts'
@@ -18,6 +18,7 @@ import type {
   SearchThreadConfig,
   ToThread,
 } from './search-protocol.ts'
+import type { SearchService } from './search-service.ts'
 
 export interface SearchThreadsConfig {
   /** The data folder; the index lies in `views/` below it. */
@@ -35,7 +36,7 @@ const NAME = SEARCH_PROJECTOR.name
 /** Bounds of each thread's heap, in MB: what it reads is short-lived. */
 const HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 }
 
-export class SearchThreads implements SearchQueries {
+export class SearchThreads implements SearchService {
   readonly #config: SearchThreadsConfig
   readonly #catalog: Catalog
   #generation: number

@@ -70,6 +70,10 @@ export class TypesenseCalls {
     }
   }
 
+  async count(name: string): Promise<number> {
+    return (await this.#asked(() => this.#client.collections(name).retrieve())).num_documents
+  }
+
   async drop(name: string): Promise<void> {
     await this.#unlessMissing(() => this.#client.collections(name).delete())
   }

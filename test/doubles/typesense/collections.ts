@@ -182,16 +182,11 @@ function checkType({ name, type }: Field, value: unknown): void {
   const is = (ok: boolean, what: string) => {
     if (!ok) throw new Refusal(400, `Field \`${name}\` must be ${what}.`)
   }
-  switch (type) {
-    case 'string':
-      return is(typeof value === 'string', 'a string')
-    case 'string[]':
-      return is(Array.isArray(value) && value.every((each) => typeof each === 'string'), 'an array of string')
-    case 'bool':
-      return is(typeof value === 'boolean', 'a bool')
-    default:
-      return is(Number.isSafeInteger(value), `an ${type}`)
-  }
+  if (type === 'string') is(typeof value === 'string', 'a string')
+  else if (type === 'string[]')
+    is(Array.isArray(value) && value.every((each) => typeof each === 'string'), 'an array of string')
+  else if (type === 'bool') is(typeof value === 'boolean', 'a bool')
+  else is(Number.isSafeInteger(value), `an ${type}`)
 }
 
 const describe = (collection: Collection): object => ({
