@@ -15,7 +15,7 @@ async function startDouble(t: TestContext): Promise<TypesenseDouble> {
   t.after(() => double.stop())
   return double
 }
-const QUICK: TypesenseOptions = { deadlineMs: 300, tries: 2 }
+const QUICK: TypesenseOptions = { deadlineMs: 10_000, tries: 2 }
 const unavailable = (words: RegExp) => (error: unknown) =>
   error instanceof SearchIndexError && error.code === 'unavailable' && words.test(error.message)
 
@@ -120,7 +120,7 @@ describe('the Typesense engine', () => {
   it('goes on by itself after a failure of the server, without opening again', async (t) => {
     const double = await startDouble(t)
     const log = busyMailbox()
-    const index = await TypesenseIndex.open(new TypesenseCalls(double.url, { deadlineMs: 200, tries: 1 }), 'flaky')
+    const index = await TypesenseIndex.open(new TypesenseCalls(double.url, { deadlineMs: 1_500, tries: 1 }), 'flaky')
     for (const fault of ['swallow', 'notReady', 'failLines'] as const) {
       double.faults[fault] = 1
       await assert.rejects(log.project(index, { batch: 4 }), SearchIndexError)
@@ -132,7 +132,7 @@ describe('the Typesense engine', () => {
 
   it('tries again what a starting server or a lost answer left open, and says so when it goes on', async (t) => {
     const double = await startDouble(t)
-    const calls = new TypesenseCalls(double.url, { deadlineMs: 150, tries: 3 })
+    const calls = new TypesenseCalls(double.url, { deadlineMs: 1_000, tries: 3 })
     double.faults.notReady = 1
     double.faults.swallow = 1
     await calls.create('patient')
