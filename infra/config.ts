@@ -70,11 +70,11 @@ const DEFAULT_PORTS: Record<PortName, number> = {
 /** The engines this build has, by scheme; the first is the embedded one. */
 const SCHEMES: Record<EngineName, readonly string[]> = {
   eventStore: ['sqlite:', 'esdb:', 'esdb+discover:'],
-  views: ['sqlite:'],
+  views: ['sqlite:', 'mongodb:', 'mongodb+srv:'],
   search: ['fts5:'],
   cache: ['memory:'],
   queue: ['memory:'],
-  blobs: ['file:'],
+  blobs: ['file:', 's3:'],
   keyring: ['file:', 'mongodb:', 'mongodb+srv:'],
 }
 

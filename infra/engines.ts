@@ -6,6 +6,7 @@ import type { EventStore } from '../commands/ports/event-store.ts'
 import type { WorkQueue } from '../commands/ports/work-queue.ts'
 import type { Cache } from '../projections/ports/cache.ts'
 import type { FanOut } from '../projections/ports/fan-out.ts'
+import type { BlobPlace } from './adapters/blobs/open-blobs.ts'
 import { PackfileBlobStore } from './adapters/blobs/packfile.ts'
 import { MemoryCache } from './adapters/cache/memory.ts'
 import { CheckpointFiles } from './adapters/checkpoints/files.ts'
@@ -27,6 +28,8 @@ export interface Engines {
   readonly checkpoints: CheckpointStore
   /** Where threads find the log and its keys. */
   readonly source: SourceConfig
+  /** Where threads find the blobs. */
+  readonly blobPlace: BlobPlace
   readonly masterKey: Uint8Array
   /** The thread that writes the log or the pack files of this machine. */
   readonly storage: StorageThread | undefined
@@ -53,7 +56,7 @@ export async function openStores(
   }
   const storage = Object.keys(local).length > 0 ? kept(opened, await StorageThread.start(local)) : undefined
   const events = kept(opened, await openLog(eventStore, paths.log, storage))
-  const blobStore = kept(opened, new PackfileBlobStore(storage as StorageThread, paths.blobs))
+  const blobStore = kept(opened, await openBlobs(blobs, paths.blobs, storage))
   return { events, blobStore, storage }
 }
 
@@ -87,8 +90,9 @@ export async function openEngines(config: Config, opened: Opened): Promise<Engin
     storage,
     keyring,
     cache: kept(opened, new MemoryCache()),
-    checkpoints: new CheckpointFiles(join(config.data, 'checkpoints')),
+    checkpoints: await openCheckpoints(config, opened),
     source: { log, keyring: keyringPlace, masterKey },
+    blobPlace: isEmbedded('blobs', config.engines.blobs) ? paths.blobs : config.engines.blobs,
     masterKey,
     fanOut: undefined,
     newQueue: async () => new MemoryQueue(),
@@ -118,6 +122,19 @@ async function openLog(address: string, path: string, storage: StorageThread | u
   if (isEmbedded('eventStore', address)) return new SqliteEventStore(storage as StorageThread, path)
   const { openEventStoreDb } = await import('./adapters/event-store/eventstoredb.ts')
   return openEventStoreDb(address, { onTrouble: (error) => logLine('event store', { error: error.message }) })
+}
+
+async function openBlobs(address: string, path: string, storage: StorageThread | undefined): Promise<ListedBlobStore> {
+  if (isEmbedded('blobs', address)) return new PackfileBlobStore(storage as StorageThread, path)
+  const { S3BlobStore } = await import('./adapters/blobs/s3.ts')
+  return S3BlobStore.open(address)
+}
+
+/** Beside the views: both are made again from the log when they are lost. */
+async function openCheckpoints({ data, engines }: Config, opened: Opened): Promise<CheckpointStore> {
+  if (isEmbedded('views', engines.views)) return new CheckpointFiles(join(data, 'checkpoints'))
+  const { MongoCheckpoints } = await import('./adapters/checkpoints/mongodb.ts')
+  return kept(opened, new MongoCheckpoints(engines.views))
 }
 
 async function openWritableKeyring(

@@ -79,14 +79,20 @@ export async function openEverpost(
     const { events, blobStore, keyring, cache, source: sourceConfig } = engines
     const journal = new SealedJournal(events, keyring)
     const blobs = new SealedMessageBlobs(blobStore, { keepsRecent: true })
-    const projectors = await openProjectors(config, engines)
+    const projectors = await openProjectors(config, engines, journal)
     opened.push(projectors)
     const search = await openSearch(config, engines)
     opened.push(search)
     const growth = followGrowth(engines, journal, projectors, search)
     opened.push(growth)
     const audit = new Audit(
-      { ...paths, data: config.data, source: sourceConfig, key: paths.auditKey, origin: `${config.domain}/everpost` },
+      {
+        blobs: engines.blobPlace,
+        data: config.data,
+        source: sourceConfig,
+        key: paths.auditKey,
+        origin: `${config.domain}/everpost`,
+      },
       { journal, mailbox: projectors.mailbox },
     )
     opened.push(audit)

@@ -2,15 +2,15 @@
 // server has none to spare on its main thread.
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { BlobStore } from '../../commands/ports/blob-store.ts'
 import { parseKey } from '../../domain/audit/checkpoint.ts'
 import { accountOfStream } from '../../domain/log.ts'
 import { treeProjector } from '../../projections/audit/tree.ts'
 import { type Arrival, type Finding, LogVerification } from '../../projections/audit/verify-log.ts'
 import { project, run } from '../../projections/runtime.ts'
 import { SealedMessageBlobs } from '../adapters/blobs/message-blobs.ts'
-import { PackfileBlobStore } from '../adapters/blobs/packfile.ts'
+import { openBlobsToRead } from '../adapters/blobs/open-blobs.ts'
 import { openEventSource } from '../adapters/journal/open-source.ts'
-import type { StorageThread } from '../adapters/storage/storage-thread.ts'
 import { Catalog } from '../adapters/views/catalog.ts'
 import { isDamage, UnusableView } from '../adapters/views/sqlite-file.ts'
 import type {
@@ -174,7 +174,7 @@ class BlobChecks {
   checked = 0
   readonly missing: MissingBlob[] = []
   readonly #limit: number
-  #opened: { readonly store: PackfileBlobStore; readonly messages: SealedMessageBlobs } | undefined
+  #opened: Promise<{ readonly store: BlobStore; readonly messages: SealedMessageBlobs }> | undefined
   #waiting: Arrival[] = []
   #offered = 0
 
@@ -202,21 +202,21 @@ class BlobChecks {
   }
 
   async close(): Promise<void> {
-    await this.#opened?.store.close()
+    await (await this.#opened)?.store.close()
   }
 
   #open() {
-    if (this.#opened === undefined) {
-      const store = new PackfileBlobStore({} as StorageThread, config.blobs)
-      this.#opened = { store, messages: new SealedMessageBlobs(store) }
-    }
+    this.#opened ??= openBlobsToRead(config.blobs).then((opened) => {
+      const store = opened as BlobStore
+      return { store, messages: new SealedMessageBlobs(store) }
+    })
     return this.#opened
   }
 
   async #check({ position, stream, messageId, blob }: Arrival, verification: LogVerification): Promise<void> {
     const what = `The raw bytes of message ${messageId} (position ${position} of ${stream})`
     const finding = (message: string): Finding => ({ step: 'blob', message, position, stream })
-    const { store, messages } = this.#open()
+    const { store, messages } = await this.#open()
     const size = await store.size(blob.id)
     if (size === undefined) {
       const account = accountOfStream(stream) ?? ''
