@@ -4,7 +4,7 @@ import { grantedRights, RIGHTS, type Rights } from '../../domain/account/sharing
 import type { AccountId } from '../../domain/log.ts'
 import type { FolderRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
-import { DELIMITER, FolderTree } from './names.ts'
+import { DELIMITER, FolderTree, keyOf } from './names.ts'
 import type { ImapServices } from './services.ts'
 
 /** Where others' mailboxes are: `Other Users/kim@example.test/Plans`. */
@@ -40,29 +40,49 @@ export function ownPlace(tree: FolderTree, account: AccountId, folder: FolderRow
   return { account, path, folder, hasChildren: tree.hasChildren(folder), rights: RIGHTS }
 }
 
-/** Every folder of others that the account has any right on, by name. */
-export async function sharedPlaces(
-  { directory, live }: Pick<ImapServices, 'directory' | 'live'>,
-  who: DirectoryAccount,
-): Promise<readonly Place[]> {
+/** More than this many who share with one account, or with everybody: the rest is not listed, and is there by its name. */
+export const MAX_OWNERS = 200
+
+/** Folders of others that the account has any right on, by name. */
+export async function sharedPlaces(services: Services, who: DirectoryAccount): Promise<readonly Place[]> {
+  const owners = await services.directory.ownersSharingWith([who.id, `@${domainOf(who)}`])
   const places: Place[] = []
-  for (const id of await directory.ownersSharingWith([who.id, `@${domainOf(who)}`])) {
-    const owner = id === who.id ? undefined : await directory.account(id)
-    if (!owner) continue
-    const theirs = live.of(id)
-    await theirs.catchUp()
-    const tree = new FolderTree(theirs.folders)
-    for (const { path, folder } of tree.all) {
-      const rights = rightsOn(owner, folder.id, who)
-      if (rights === '') continue
-      const full = `${OTHERS_PREFIX}${owner.address}${DELIMITER}${path}`
-      places.push({ account: id, path: full, folder, hasChildren: false, rights })
-    }
-  }
-  return places.map((place) => ({
-    ...place,
-    hasChildren: places.some((other) => canSee(other) && other.path.startsWith(`${place.path}${DELIMITER}`)),
-  }))
+  for (const id of owners.slice(0, MAX_OWNERS)) places.push(...(await placesOf(services, who, id)))
+  return places
+}
+
+/** One of them by its name: only its owner is looked at. */
+export async function sharedPlace(services: Services, who: DirectoryAccount, path: string): Promise<Place | undefined> {
+  const [, address = ''] = /^[^/]*\/([^@]+@[^/]+)\//.exec(path) ?? []
+  const found = await services.directory.resolve(address.toLowerCase())
+  if (!found || found.kind === 'catch-all') return undefined
+  const wanted = keyOf(path)
+  return (await placesOf(services, who, found.accountId)).find((place) => keyOf(place.path) === wanted)
+}
+
+type Services = Pick<ImapServices, 'directory' | 'live'>
+
+async function placesOf(
+  { directory, live }: Services,
+  who: DirectoryAccount,
+  id: AccountId,
+): Promise<readonly Place[]> {
+  const owner = id === who.id ? undefined : await directory.account(id)
+  if (!owner || domainOf(owner) !== domainOf(who) || !owner.grants?.length) return []
+  const theirs = live.of(id)
+  await theirs.catchUp()
+  const all = new FolderTree(theirs.folders).all.map(({ path, folder }) => {
+    const rights = rightsOn(owner, folder.id, who)
+    return { account: id, path: `${OTHERS_PREFIX}${owner.address}${DELIMITER}${path}`, folder, rights }
+  })
+  const parents = new Set(all.filter(canSee).flatMap(({ path }) => parentsOf(path)))
+  return all.filter(({ rights }) => rights !== '').map((place) => ({ ...place, hasChildren: parents.has(place.path) }))
+}
+
+/** `a/b/c` lies below `a/b` and `a`. */
+export function parentsOf(path: string): readonly string[] {
+  const parts = path.split(DELIMITER)
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join(DELIMITER))
 }
 
 /** Whether the name lies where others' mailboxes are. */

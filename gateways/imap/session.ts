@@ -7,9 +7,19 @@ import type { Output } from '../wire/output.ts'
 import { fetchAll, withUid } from './commands/fetch.ts'
 import { Goodbye, Refused } from './errors.ts'
 import type { ImapLimits } from './limits.ts'
-import { decodeUtf7, encodeUtf7, FolderTree, keyOf } from './names.ts'
+import { decodeUtf7, encodeUtf7, FolderTree } from './names.ts'
 import type { Notifications } from './notifications.ts'
-import { canSee, demand, isOthers, ownPlace, ownPlaces, type Place, rightsOn, sharedPlaces } from './places.ts'
+import {
+  canSee,
+  demand,
+  isOthers,
+  ownPlace,
+  ownPlaces,
+  type Place,
+  rightsOn,
+  sharedPlace,
+  sharedPlaces,
+} from './places.ts'
 import { Progress } from './progress.ts'
 import { flagList } from './respond/flags.ts'
 import { astring, utf8, utf8String } from './respond/strings.ts'
@@ -103,8 +113,7 @@ export class Session {
     const folder = tree.find(path)
     if (folder) return ownPlace(tree, this.accountId, folder, tree.pathOf(folder.id) ?? path)
     if (!isOthers(path) || !this.account) return undefined
-    const wanted = keyOf(path)
-    return (await sharedPlaces(this.services, this.account)).find((place) => keyOf(place.path) === wanted)
+    return sharedPlace(this.services, this.account, path)
   }
 
   /** Every mailbox that this session may see: its own, then those that others share. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { changeAccount } from '../../commands/change-account.ts'
+import { contextOf } from '../../commands/context.ts'
+import { RIGHTS } from '../../domain/account/sharing.ts'
 import { startWeb } from '../support/web-server.ts'
 
 test("what is another account's is not there, by whatever way it is asked for", async (t) => {
@@ -15,6 +18,10 @@ test("what is another account's is not there, by whatever way it is asked for", 
     `{ message(id: "${id}") { folderId threadId bodyUrl attachments { url } } folders { id } }`,
   )
   const { folderId, threadId, attachments } = own.data.message
+  // Not even with every right that IMAP knows: the web shows a person's own folders.
+  const share = { type: 'ShareFolder' as const, folderId, with: bob.id, rights: RIGHTS }
+  const shared = await changeAccount(server.everpost.journal, contextOf(alice.id, 'imap'), alice.id, share)
+  assert.ok(shared.ok)
   const upload = await server.request('POST', '/attachments?filename=a.txt', {
     token: alice.token,
     body: secret,

@@ -3,7 +3,7 @@
 import { readAnnotations, writeAnnotations } from '../annotations.ts'
 import { BadCommand } from '../errors.ts'
 import { DELIMITER, matcher, SPECIAL_USE } from '../names.ts'
-import type { Place } from '../places.ts'
+import { type Place, parentsOf } from '../places.ts'
 import type { Session } from '../session.ts'
 import { writeMyRights } from './acl.ts'
 import type { Command, CommandArguments } from './command.ts'
@@ -151,10 +151,4 @@ function levels(session: Session, places: readonly Place[]): ReadonlySet<string>
   const shared = places.filter(({ account }) => account !== session.accountId)
   const known = new Set(places.map(({ path }) => path))
   return new Set(shared.flatMap(({ path }) => parentsOf(path)).filter((path) => !known.has(path)))
-}
-
-/** `a/b/c` lies below `a/b` and `a`. */
-function parentsOf(path: string): readonly string[] {
-  const parts = path.split(DELIMITER)
-  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join(DELIMITER))
 }
