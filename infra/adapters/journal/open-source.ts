@@ -3,10 +3,9 @@ import type { EventStore, ReadStreamOptions } from '../../../commands/ports/even
 import type { Position, Revision } from '../../../domain/log.ts'
 import type { SealedLog } from '../../../projections/audit/sealed-log.ts'
 import type { EventSource, SourceEvent } from '../../../projections/ports/event-source.ts'
-import { type EventStoreDbOptions, openEventStoreDb } from '../event-store/eventstoredb.ts'
+import type { EventStoreDbOptions } from '../event-store/eventstoredb.ts'
 import { SqliteLogReader } from '../event-store/sqlite-reader.ts'
 import { FileKeyring } from '../keyring/file.ts'
-import { MongoKeyring } from '../keyring/mongodb.ts'
 import type { OpenKeyring } from '../keyring/wrapping.ts'
 import { openEvent } from './seal.ts'
 import { type EventReader, SealedSource } from './sealed-journal.ts'
@@ -44,11 +43,12 @@ export type OpenedSource = EventSource &
     close(): Promise<void>
   }
 
-/** A keyring to read with. */
-export const openKeyring = async (place: KeyringPlace, masterKey: Uint8Array): Promise<OpenKeyring> =>
-  typeof place === 'string'
-    ? new FileKeyring(place, masterKey, { writable: false })
-    : MongoKeyring.open(place.mongodb, masterKey, { mayCreate: false })
+/** A keyring to read with. Clients of servers are loaded only where one is named: every thread would pay for them. */
+export async function openKeyring(place: KeyringPlace, masterKey: Uint8Array): Promise<OpenKeyring> {
+  if (typeof place === 'string') return new FileKeyring(place, masterKey, { writable: false })
+  const { MongoKeyring } = await import('../keyring/mongodb.ts')
+  return MongoKeyring.open(place.mongodb, masterKey, { mayCreate: false })
+}
 
 export async function openEventSource(config: SourceConfig): Promise<OpenedSource> {
   const keyring = await openKeyring(config.keyring, config.masterKey)
@@ -97,6 +97,7 @@ async function eventStoreDbSource(
   { eventStoreDb, options = {} }: Exclude<LogPlace, string>,
   keyring: OpenKeyring,
 ): Promise<OpenedSource> {
+  const { openEventStoreDb } = await import('../event-store/eventstoredb.ts')
   const store: EventStore & EventReader = await openEventStoreDb(eventStoreDb, { ...options, readOnly: true })
   return Object.assign(new SealedSource(store, keyring), {
     // The server tells its subscribers itself.

@@ -9,6 +9,7 @@ import type { SearchOptions, SearchResult } from '../../../projections/search/se
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
 import { Catalog } from '../views/catalog.ts'
+import type { SearchApi } from './search-api.ts'
 import type {
   FromThread,
   SearchAnswer,
@@ -18,7 +19,6 @@ import type {
   SearchThreadConfig,
   ToThread,
 } from './search-protocol.ts'
-import type { SearchService } from './search-service.ts'
 
 export interface SearchThreadsConfig {
   /** The data folder; the index lies in `views/` below it. */
@@ -36,7 +36,7 @@ const NAME = SEARCH_PROJECTOR.name
 /** Bounds of each thread's heap, in MB: what it reads is short-lived. */
 const HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 }
 
-export class SearchThreads implements SearchService {
+export class SearchThreads implements SearchApi {
   readonly #config: SearchThreadsConfig
   readonly #catalog: Catalog
   #generation: number

@@ -8,7 +8,7 @@ import { SEARCH_PROJECTOR, searchProjection } from '../../../projections/search/
 import { type SearchOptions, type SearchResult, searchMessages } from '../../../projections/search/search.ts'
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import { type OpenedSource, openEventSource, type SourceConfig } from '../journal/open-source.ts'
-import type { SearchService } from './search-service.ts'
+import type { SearchApi } from './search-api.ts'
 import { TypesenseIndex } from './typesense.ts'
 import { TypesenseCalls, type TypesenseOptions } from './typesense-calls.ts'
 import { SCHEMA_VERSION } from './typesense-rows.ts'
@@ -21,7 +21,10 @@ export interface TypesenseSearchConfig {
   readonly messages?: MessageReader
   /** Name of the alias, and the beginning of the collections' names: several servers may share a Typesense. */
   readonly name?: string
-  /** False for a process that only asks: another one keeps the index. */
+  /**
+   * False for a process that only asks: another one keeps the index, and never two at a time. Where who does is settled later, see
+   * `keepIndex` and `letGo`.
+   */
   readonly indexes?: boolean
   readonly options?: TypesenseOptions
 }
@@ -41,7 +44,7 @@ interface Writer {
   running: Promise<void>
 }
 
-export class TypesenseSearch implements SearchService {
+export class TypesenseSearch implements SearchApi {
   readonly #calls: TypesenseCalls
   readonly #alias: string
   readonly #source: OpenedSource
@@ -71,19 +74,30 @@ export class TypesenseSearch implements SearchService {
     const source = await openEventSource(config.source)
     const search = new TypesenseSearch(config, calls, source)
     try {
-      const serving = await calls.target(search.#alias)
-      if (config.indexes !== false) {
-        const usable = serving?.startsWith(search.#beginning) === true
-        const collection = usable ? serving : await search.#nextName()
-        const writer = await search.#open(collection)
-        if (!usable) await calls.point(search.#alias, collection)
-        search.#serve(writer)
-      }
+      if (config.indexes !== false) await search.keepIndex()
       return search
     } catch (error) {
       await source.close()
       throw error
     }
+  }
+
+  /** This process keeps the index from here on. Whoever calls it makes sure that no other does. */
+  async keepIndex(): Promise<void> {
+    if (this.#writer !== undefined || this.#closed) return
+    const serving = await this.#calls.target(this.#alias)
+    const usable = serving?.startsWith(this.#beginning) === true
+    const collection = usable ? serving : await this.#nextName()
+    const writer = await this.#open(collection)
+    if (!usable) await this.#calls.point(this.#alias, collection)
+    this.#serve(writer)
+  }
+
+  /** Another process keeps the index from here on: resolves once this one has written its last. */
+  async letGo(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    if (writer) await stopped(writer)
   }
 
   async search(account: AccountId, query: string, options: SearchOptions = {}): Promise<SearchResult> {
