@@ -71,9 +71,9 @@ const DEFAULT_PORTS: Record<PortName, number> = {
 const SCHEMES: Record<EngineName, readonly string[]> = {
   eventStore: ['sqlite:', 'esdb:', 'esdb+discover:'],
   views: ['sqlite:', 'mongodb:', 'mongodb+srv:'],
-  search: ['fts5:'],
+  search: ['fts5:', 'typesense:', 'typesense+https:'],
   cache: ['memory:'],
-  queue: ['memory:'],
+  queue: ['memory:', 'nats:', 'tls:'],
   blobs: ['file:', 's3:'],
   keyring: ['file:', 'mongodb:', 'mongodb+srv:'],
 }

@@ -94,8 +94,8 @@ export async function openEngines(config: Config, opened: Opened): Promise<Engin
     source: { log, keyring: keyringPlace, masterKey },
     blobPlace: isEmbedded('blobs', config.engines.blobs) ? paths.blobs : config.engines.blobs,
     masterKey,
-    fanOut: undefined,
-    newQueue: async () => new MemoryQueue(),
+    fanOut: await openFanOut(config.engines.queue, opened),
+    newQueue: () => openQueue(config.engines.queue),
   }
 }
 
@@ -135,6 +135,21 @@ async function openCheckpoints({ data, engines }: Config, opened: Opened): Promi
   if (isEmbedded('views', engines.views)) return new CheckpointFiles(join(data, 'checkpoints'))
   const { MongoCheckpoints } = await import('./adapters/checkpoints/mongodb.ts')
   return kept(opened, new MongoCheckpoints(engines.views))
+}
+
+async function openFanOut(address: string, opened: Opened): Promise<FanOut | undefined> {
+  if (isEmbedded('queue', address)) return undefined
+  const { NatsFanOut } = await import('./adapters/fan-out/nats.ts')
+  return kept(opened, await NatsFanOut.open(address))
+}
+
+async function openQueue(address: string): Promise<WorkQueue> {
+  if (isEmbedded('queue', address)) return new MemoryQueue()
+  const { NatsQueue } = await import('./adapters/queue/nats.ts')
+  return NatsQueue.open(address, {
+    onPoison: (poison) => logLine('work given up', poison),
+    onTrouble: (error) => logLine('queue', { error: String(error) }),
+  })
 }
 
 async function openWritableKeyring(

@@ -81,7 +81,7 @@ export async function openEverpost(
     const blobs = new SealedMessageBlobs(blobStore, { keepsRecent: true })
     const projectors = await openProjectors(config, engines, journal)
     opened.push(projectors)
-    const search = await openSearch(config, engines)
+    const search = await openSearch(config, engines, projectors)
     opened.push(search)
     const growth = followGrowth(engines, journal, projectors, search)
     opened.push(growth)

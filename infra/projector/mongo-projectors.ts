@@ -14,7 +14,7 @@ import type {
 import { MONGO_VIEWS, mongoReader } from '../adapters/views/mongodb.ts'
 import { type MongoDatabase, openMongo } from '../adapters/views/mongodb-database.ts'
 import { type Comparison, Generations, VIEWS } from './generations.ts'
-import { LEASED, PartitionLeases } from './partition-leases.ts'
+import { DIRECTORY_PARTITION, LEASED, PartitionLeases } from './partition-leases.ts'
 import { ProjectionProcess } from './projection-process.ts'
 import {
   type ProjectionStatus,
@@ -154,6 +154,11 @@ export class MongoProjectors implements ProjectorsApi {
       await this.#asked(async () => ((await this.#reached()) ?? -1n) >= head)
       return
     }
+  }
+
+  /** Whether this process holds the partition that there is only one of: it does what only one process may. */
+  get leads(): boolean {
+    return this.#process?.leases.owned.has(DIRECTORY_PARTITION) ?? false
   }
 
   ready(): Promise<void> {
