@@ -8,6 +8,8 @@ export interface TypesenseOptions {
   readonly deadlineMs?: number
   /** Tries of a request that was not answered; all of them are the same when repeated. */
   readonly tries?: number
+  /** Milliseconds for which an index must not move before it is believed: a server that starts answers while it still replays. */
+  readonly settleMs?: number
 }
 
 export interface Search {
@@ -33,6 +35,7 @@ export class TypesenseCalls {
   readonly #deadlineMs: number
   readonly #tries: number
   readonly #place: string
+  readonly settleMs: number
 
   /** `typesense://KEY@HOST:8108`, several hosts by comma; `typesense+https:` for TLS. */
   constructor(url: string, options: TypesenseOptions = {}) {
@@ -44,6 +47,7 @@ export class TypesenseCalls {
     this.#place = hosts
     this.#deadlineMs = options.deadlineMs ?? 15_000
     this.#tries = options.tries ?? 4
+    this.settleMs = options.settleMs ?? 300
     this.#client = new Client({
       apiKey: decodeURIComponent(key),
       nodes: hosts.split(',').map((each) => {

@@ -1,5 +1,6 @@
 // A search plan as a Typesense filter that finds at least what the plan does, and a look at the words for what the filter cannot say.
 import { SEARCH_FIELDS, type SearchPlan, type SearchWords } from '../../../projections/ports/search-index.ts'
+import { traceHas, tracePattern } from '../../../projections/search/trace.ts'
 import { elementOf, encoded } from './typesense-rows.ts'
 
 export interface CompiledPlan {
@@ -108,6 +109,21 @@ function withoutWords(plan: Words): string | undefined {
   const found = (plan.fields ?? (['any'] as const)).map((field) => elementOf(field, token, plan.prefix))
   if (found.some(({ exact }) => !exact)) return undefined
   return `(w:!=[${found.map(({ element }) => element).join(',')}])`
+}
+
+/** False when the trace of a message shows that words of a phrase stand apart in it. Says nothing of what a NOT leaves out. */
+export function mayMatch(trace: Uint8Array, plan: SearchPlan): boolean {
+  if (plan.kind === 'and') return plan.plans.every((part) => mayMatch(trace, part))
+  if (plan.kind === 'or') return plan.plans.some((part) => mayMatch(trace, part))
+  if (plan.kind !== 'words' || plan.tokens.length < 2) return true
+  const pattern = tracePattern(plan.tokens, plan.prefix)
+  return pattern.length < 2 || traceHas(trace, pattern, plan.fields)
+}
+
+/** Whether the plan asks for words side by side. */
+export function hasPhrase(plan: SearchPlan): boolean {
+  if (plan.kind === 'and' || plan.kind === 'or') return plan.plans.some(hasPhrase)
+  return plan.kind === 'words' && plan.tokens.length > 1
 }
 
 /** What else of a document the plan asks about. */

@@ -17,11 +17,13 @@ import { formatCursor, MAX_REVISION, parseCursor, type SearchCursor } from '../.
 import { byRank, type Candidate, RANKED, rank, rankingOf, score } from '../../../projections/search/ranking.ts'
 import { foldersOf, TypesenseBatch } from './typesense-batch.ts'
 import type { TypesenseCalls } from './typesense-calls.ts'
-import { compilePlan, matches } from './typesense-plan.ts'
+import { compilePlan, hasPhrase, matches, mayMatch } from './typesense-plan.ts'
 import { accountKey, FACT_FIELDS, type MessageRow, messageKey, NO_WORDS, newState, STATE_ID } from './typesense-rows.ts'
 
 const PAGE = 250
 const IDS_A_SEARCH = 200
+/** A starting server that takes longer to replay its log is asked again later. */
+const SETTLES_WITHIN_MS = 60_000
 
 interface State {
   readonly cp: string
@@ -46,8 +48,11 @@ export class TypesenseIndex implements SearchIndex {
   /** For writing: makes the collection when it is missing, and puts back what an interrupted batch left. */
   static async open(calls: TypesenseCalls, collection: string): Promise<TypesenseIndex> {
     const index = new TypesenseIndex(calls, collection)
-    if (!(await calls.collections(collection)).includes(collection)) await calls.create(collection)
-    await index.#recover()
+    if ((await calls.collections(collection)).includes(collection)) await index.#recover()
+    else {
+      await calls.create(collection)
+      index.#sure = true
+    }
     return index
   }
 
@@ -115,9 +120,12 @@ export class TypesenseIndex implements SearchIndex {
     const ranking = rankingOf(plan)
     const { filter, wide } = compilePlan(plan)
     const own = `(a:=${accountKey(account)}) && (k:=m) && (gone:=false)${filter === undefined ? '' : ` && ${filter}`}`
-    const fields = `${FACT_FIELDS},heads${ranking.together === undefined ? '' : ',trace'}${wide ? ',words' : ''}`
+    const phrase = hasPhrase(plan)
+    const traced = phrase || ranking.together !== undefined
+    const fields = `${FACT_FIELDS},heads${traced ? ',trace' : ''}${wide ? ',words' : ''}`
     const fits = (row: FoundRow): boolean =>
-      !wide || matches({ ...row, words: JSON.parse(row.words ?? '{}') as SearchWords }, plan)
+      (!phrase || mayMatch(Buffer.from(row.trace ?? '', 'base64'), plan)) &&
+      (!wide || matches({ ...row, words: JSON.parse(row.words ?? '{}') as SearchWords }, plan))
     const walk = (last: number, limit: number) => this.#walk(own, fields, last, limit, fits)
     const rows = await walk(after?.top ?? MAX_REVISION, RANKED + 1)
     const older = rows.length > RANKED
@@ -227,7 +235,7 @@ export class TypesenseIndex implements SearchIndex {
   /** Where the index stands; what a batch without its checkpoint changed is put back first. */
   async #recover(): Promise<void> {
     const calls = this.#calls
-    const state = await calls.document<State>(this.#collection, STATE_ID)
+    const state = await this.#settled()
     if (state !== undefined && state.undo !== '') {
       const undo = JSON.parse(state.undo) as readonly (readonly [string, object | null])[]
       const changed = undo.flatMap(([id, before]) => (before !== null && id.startsWith('m') ? [{ id, ...before }] : []))
@@ -255,6 +263,26 @@ export class TypesenseIndex implements SearchIndex {
     }
     this.#checkpoint = state === undefined || state.cp === '' ? undefined : BigInt(state.cp)
     this.#sure = true
+  }
+
+  /** The state, once neither it nor the number of documents moves any more. */
+  async #settled(): Promise<State | undefined> {
+    const calls = this.#calls
+    const until = performance.now() + SETTLES_WITHIN_MS
+    let before: string | undefined
+    for (;;) {
+      const state = await calls.document<State>(this.#collection, STATE_ID)
+      if (calls.settleMs === 0) return state
+      const now = `${state?.cp}/${state?.undo.length}/${await calls.count(this.#collection)}`
+      if (now === before) return state
+      if (performance.now() > until)
+        throw new SearchIndexError(
+          'unavailable',
+          `The collection ${this.#collection} keeps changing: another process writes it`,
+        )
+      before = now
+      await new Promise((resolve) => setTimeout(resolve, calls.settleMs))
+    }
   }
 
   #open(): void {
