@@ -1,51 +1,54 @@
 // Guessing passwords gets slower with every wrong one: per address and place, and per place for those who try many addresses.
-
-interface Failures {
-  count: number
-  /** No further attempt before this instant. */
-  until: number
-}
+import { hash } from 'node:crypto'
+import type { SharedState } from '../limits/shared-state.ts'
 
 const FREE = 5
 const FREE_FROM_ONE_PLACE = 50
 const LONGEST = 15 * 60_000
-const KEYS = 20_000
+/** A quiet hour after the last delay starts afresh. */
+const QUIET = 3_600_000
 
+/** Counted by every process together, where they share a state. */
 export class BackOff {
-  readonly #failures = new Map<string, Failures>()
+  readonly #state: SharedState
   readonly #now: () => number
-  constructor(now: () => number) {
+
+  constructor(state: SharedState, now: () => number) {
+    this.#state = state
     this.#now = now
   }
 
   /** Milliseconds until this place may try the address again; 0 for now. */
-  wait(address: string, place: string): number {
-    const now = this.#now()
-    const until = Math.max(this.#failures.get(pair(address, place))?.until ?? 0, this.#failures.get(place)?.until ?? 0)
-    return Math.max(0, until - now)
+  async wait(address: string, place: string): Promise<number> {
+    const [ofPair = 0, ofPlace = 0] = await this.#state.counts([until(pair(address, place)), until(placeKey(place))])
+    return Math.max(0, Math.max(ofPair, ofPlace) - this.#now())
   }
 
-  failed(address: string, place: string): void {
-    this.#count(pair(address, place), FREE)
-    this.#count(place, FREE_FROM_ONE_PLACE)
+  async failed(address: string, place: string): Promise<void> {
+    await this.#count(pair(address, place), FREE)
+    await this.#count(placeKey(place), FREE_FROM_ONE_PLACE)
   }
 
-  succeeded(address: string, place: string): void {
-    this.#failures.delete(pair(address, place))
+  async succeeded(address: string, place: string): Promise<void> {
+    await this.#state.drop(pair(address, place))
+    await this.#state.drop(until(pair(address, place)))
   }
 
-  #count(key: string, free: number): void {
-    const now = this.#now()
-    const held = this.#failures.get(key)
-    // A quiet hour after the last delay starts afresh.
-    const count = held && held.until > now - 3_600_000 ? held.count + 1 : 1
-    const delay = count < free ? 0 : Math.min(LONGEST, 1000 * 2 ** (count - free))
-    this.#failures.delete(key)
-    this.#failures.set(key, { count, until: now + delay })
-    if (this.#failures.size <= KEYS) return
-    const oldest = this.#failures.keys().next().value
-    if (oldest !== undefined) this.#failures.delete(oldest)
+  async #count(key: string, free: number): Promise<void> {
+    const count = await this.#state.count(key, 1, QUIET)
+    if (count < free) return
+    const delay = Math.min(LONGEST, 1000 * 2 ** (count - free))
+    const [held = 0] = await this.#state.counts([until(key)])
+    // The instant as a count: what is added makes it later.
+    const instant = this.#now() + delay
+    if (instant > held) await this.#state.count(until(key), instant - held, delay)
+    // The quiet time begins when the delay is over.
+    await this.#state.count(key, 0, delay + QUIET)
   }
 }
 
-const pair = (address: string, place: string): string => `${place} ${address.trim().toLowerCase().slice(0, 320)}`
+const until = (key: string): string => `${key} until`
+const placeKey = (place: string): string => `guesses ${place}`
+/** No address stands in a store that processes share. */
+const pair = (address: string, place: string): string =>
+  `guesses ${place} ${hash('sha256', address.trim().toLowerCase().slice(0, 320), 'base64url').slice(0, 22)}`

@@ -43,7 +43,7 @@ export function sessionRoutes(app: FastifyInstance, sessions: Sessions, secureCo
   app.delete('/session', async (request: FastifyRequest, reply) => {
     await requireSession(sessions, request)
     const given = tokenOf(request)
-    if (given) sessions.signOut(given.token)
+    if (given) await sessions.signOut(given.token)
     void reply.clearCookie(COOKIE, { path: '/' })
     return reply.status(204).send()
   })

@@ -7,6 +7,7 @@ import { hashPassword, passwordProblem, verifyPassword } from '../../commands/pa
 import { newVerifier } from '../../commands/scram.ts'
 import { type AccountId, accountStream, type Revision } from '../../domain/log.ts'
 import type { DirectoryRow } from '../../projections/queries.ts'
+import { MemorySharedState, type SharedState } from '../limits/shared-state.ts'
 import type { WebDependencies } from '../web/dependencies.ts'
 import { ProblemError } from '../web/problem.ts'
 import { BackOff } from './back-off.ts'
@@ -28,7 +29,7 @@ const WELCOME_LIFE = 24 * 3_600_000
 /** Argon2 takes 19 MiB each: this many at once, and this many waiting. */
 const HASHING = 4
 const WAITING = 64
-const REVOKED = 100_000
+const endedKey = (nonce: string): string => `ended ${nonce}`
 
 export class Sessions {
   readonly #deps: Pick<WebDependencies, 'views' | 'journal' | 'source' | 'waitForPosition'>
@@ -36,8 +37,8 @@ export class Sessions {
   readonly #welcomeKey: Buffer
   readonly #now: () => number
   readonly #backOff: BackOff
-  /** Ended before their time; those of an earlier run of the program are bounded by their expiry alone. */
-  readonly #revoked = new Map<string, number>()
+  /** Sessions ended before their time, and wrong passwords: of all processes where they share it. */
+  readonly #state: SharedState
   readonly #usedWelcomes = new Set<string>()
   readonly #endListeners = new Set<() => void>()
   #hashing = 0
@@ -47,20 +48,22 @@ export class Sessions {
     deps: Pick<WebDependencies, 'views' | 'journal' | 'source' | 'waitForPosition'>,
     sessionKey: Uint8Array,
     now: () => number,
+    state: SharedState = new MemorySharedState(now),
   ) {
     this.#deps = deps
     this.#tokens = new SessionTokens(sessionKey)
     // With a part that dies with the process: a welcome link is used once, and a restart prints a new one.
     this.#welcomeKey = createHmac('sha256', sessionKey).update('welcome').update(randomBytes(32)).digest()
     this.#now = now
-    this.#backOff = new BackOff(now)
+    this.#state = state
+    this.#backOff = new BackOff(state, now)
   }
 
   /** Who the token belongs to as of now; undefined for one that is not valid, or not any more. */
   async signedIn(token: string): Promise<SignedIn | undefined> {
     if (token.startsWith('ep_')) return this.#byApiToken(token)
     const claims = this.#tokens.read(token, this.#now())
-    if (!claims || this.#revoked.has(claims.nonce)) return undefined
+    if (!claims || (await this.#state.marked(endedKey(claims.nonce)))) return undefined
     const account = await this.#deps.views.directory.account(claims.account)
     if (!account || account.erased) return undefined
     if ((account.passwordRevision ?? -1n) > (claims.passwordRevision ?? -1n)) return undefined
@@ -74,7 +77,7 @@ export class Sessions {
 
   /** Throws one and the same problem for whatever was wrong. */
   async signIn(address: string, password: string, client: Client): Promise<{ token: string; account: DirectoryRow }> {
-    const wait = this.#backOff.wait(address, client.address)
+    const wait = await this.#backOff.wait(address, client.address)
     if (wait > 0) {
       const retryAfter = Math.ceil(wait / 1000)
       throw new ProblemError(429, 'slow-down', `Too many wrong passwords: try again in ${retryAfter} s.`, {
@@ -84,10 +87,10 @@ export class Sessions {
     const right = await this.#hashed(() => authenticate(this.#deps.views.directory, address, password))
     const account = right && (await this.#deps.views.directory.account(right.id))
     if (!account) {
-      this.#backOff.failed(address, client.address)
+      await this.#backOff.failed(address, client.address)
       throw new ProblemError(401, 'wrong-credentials', 'The address or the password is wrong.')
     }
-    this.#backOff.succeeded(address, client.address)
+    await this.#backOff.succeeded(address, client.address)
     return { token: this.#tokens.issue(account.id, account.passwordRevision, this.#now()), account }
   }
 
@@ -130,13 +133,13 @@ export class Sessions {
     if (problem) throw new ProblemError(422, 'bad-password', problem, { field: 'password' })
     const { account } = who
     if (account.passwordHash !== undefined) {
-      const wait = this.#backOff.wait(account.address, client.address)
+      const wait = await this.#backOff.wait(account.address, client.address)
       if (wait > 0)
         throw new ProblemError(429, 'slow-down', 'Too many wrong passwords: try again later.', {
           retryAfter: Math.ceil(wait / 1000),
         })
       if (!(await this.#hashed(() => verifyPassword(current ?? '', account.passwordHash)))) {
-        this.#backOff.failed(account.address, client.address)
+        await this.#backOff.failed(account.address, client.address)
         throw new ProblemError(403, 'wrong-password', 'The current password is wrong.', { field: 'current' })
       }
     }
@@ -153,15 +156,11 @@ export class Sessions {
     return this.#tokens.issue(account.id, outcome.revision, this.#now())
   }
 
-  /** Ends one session. */
-  signOut(token: string): void {
+  /** Ends one session, in every process that shares the state. */
+  async signOut(token: string): Promise<void> {
     const claims = this.#tokens.read(token, this.#now())
     if (!claims) return
-    this.#revoked.set(claims.nonce, claims.expires)
-    if (this.#revoked.size > REVOKED) {
-      const oldest = this.#revoked.keys().next().value
-      if (oldest !== undefined) this.#revoked.delete(oldest)
-    }
+    await this.#state.mark(endedKey(claims.nonce), Math.max(1, claims.expires - this.#now()))
     this.#changed()
   }
 

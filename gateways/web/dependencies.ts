@@ -9,6 +9,7 @@ import type { Cache } from '../../projections/ports/cache.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries, MessageFilter, ViewQueries } from '../../projections/queries.ts'
 import type { SearchResult } from '../../projections/search/search.ts'
+import type { SharedState } from '../limits/shared-state.ts'
 
 export interface WebConfig {
   /** Right side of the Message-IDs that this server makes. */
@@ -84,6 +85,8 @@ export interface WebDependencies {
   mailboxAt(account: AccountId, time: number): Promise<MailboxMoment>
   projections(): Promise<readonly ProjectionHealth[]>
   readonly cache: Cache
+  /** Wrong passwords and ended sessions, of all processes; this one's own memory when absent. */
+  readonly sharedState?: SharedState
   metrics?(): readonly Metric[]
   /** Epoch milliseconds. */
   readonly clock?: () => number

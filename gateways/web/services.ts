@@ -24,7 +24,7 @@ export class WebServices {
   constructor(deps: WebDependencies) {
     this.deps = deps
     this.now = deps.clock ?? Date.now
-    this.sessions = new Sessions(deps, deps.secrets.sessionKey, this.now)
+    this.sessions = new Sessions(deps, deps.secrets.sessionKey, this.now, deps.sharedState)
     this.links = new SignedLinks(deps.secrets.linkKey, this.now)
     this.bodies = new MessageBodies(deps, this.links)
     this.files = new MessageFiles(deps.blobs, this.bodies)
