@@ -33,8 +33,23 @@ export function settingsOf(options: EventStoreDbOptions): Settings {
   }
   if (!/^[A-Za-z0-9._-]{0,60}$/.test(settings.namespace))
     throw wrong(`The namespace ${JSON.stringify(settings.namespace)} has other characters than A-Z a-z 0-9 . _ -`)
-  return settings
+  const { onTrouble } = settings
+  return onTrouble === undefined ? settings : { ...settings, onTrouble: seldom(onTrouble) }
 }
+
+/** A server that is gone makes everybody who wants something of it tell the same. */
+function seldom(tell: (error: EventStoreError) => void): (error: EventStoreError) => void {
+  let last = ''
+  let at = Number.NEGATIVE_INFINITY
+  return (error) => {
+    const now = performance.now()
+    if (error.message === last && now - at < TELL_AGAIN_MS) return
+    last = error.message
+    at = now
+    tell(error)
+  }
+}
+const TELL_AGAIN_MS = 5_000
 
 /** Caught-up marks, without which the end of history cannot be told, came with this one. */
 const OLDEST: readonly [number, number] = [23, 10]
