@@ -72,7 +72,7 @@ const SCHEMES: Record<EngineName, readonly string[]> = {
   eventStore: ['sqlite:', 'esdb:', 'esdb+discover:'],
   views: ['sqlite:', 'mongodb:', 'mongodb+srv:'],
   search: ['fts5:', 'typesense:', 'typesense+https:'],
-  cache: ['memory:'],
+  cache: ['memory:', 'redis:', 'rediss:'],
   queue: ['memory:', 'nats:', 'tls:'],
   blobs: ['file:', 's3:'],
   keyring: ['file:', 'mongodb:', 'mongodb+srv:'],

@@ -89,7 +89,7 @@ export async function openEngines(config: Config, opened: Opened): Promise<Engin
     blobStore,
     storage,
     keyring,
-    cache: kept(opened, new MemoryCache()),
+    cache: kept(opened, await openCache(config.engines.cache)),
     checkpoints: await openCheckpoints(config, opened),
     source: { log, keyring: keyringPlace, masterKey },
     blobPlace: isEmbedded('blobs', config.engines.blobs) ? paths.blobs : config.engines.blobs,
@@ -128,6 +128,12 @@ async function openBlobs(address: string, path: string, storage: StorageThread |
   if (isEmbedded('blobs', address)) return new PackfileBlobStore(storage as StorageThread, path)
   const { S3BlobStore } = await import('./adapters/blobs/s3.ts')
   return S3BlobStore.open(address)
+}
+
+async function openCache(address: string): Promise<Cache> {
+  if (isEmbedded('cache', address)) return new MemoryCache()
+  const { RedisCache } = await import('./adapters/cache/redis.ts')
+  return RedisCache.open(address, { onTrouble: (error) => logLine('cache', { error: String(error) }) })
 }
 
 /** Beside the views: both are made again from the log when they are lost. */

@@ -15,12 +15,13 @@ export class NatsUnavailable extends Error {
 /** Rejects with a sentence when the server cannot be reached or has no JetStream; afterwards it reconnects by itself, for ever. */
 export async function connectNats(url: string, name: string): Promise<NatsConnection> {
   const { connect } = await import('nats')
-  const { username, password, host } = new URL(url)
+  const { tls, user, password, hosts } = natsAddress(url)
   try {
     return await connect({
-      servers: host,
+      servers: hosts,
       name,
-      ...(username === '' ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
+      ...(user === undefined ? {} : { user, pass: password ?? '' }),
+      ...(tls ? { tls: {} } : {}),
       timeout: CONNECT_MS,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_MS,
@@ -28,6 +29,26 @@ export async function connectNats(url: string, name: string): Promise<NatsConnec
       maxPingOut: 2,
     })
   } catch (error) {
-    throw new NatsUnavailable(`NATS at ${host} cannot be used: ${(error as Error).message}`, { cause: error })
+    throw new NatsUnavailable(`NATS at ${hosts.join(', ')} cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** `nats://USER:PASSWORD@HOST:PORT,HOST:PORT`, or `tls://…`. */
+export function natsAddress(url: string): {
+  readonly tls: boolean
+  readonly user: string | undefined
+  readonly password: string | undefined
+  readonly hosts: string[]
+} {
+  const parts = /^(nats|tls):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)\/?$/.exec(url)
+  if (parts === null) throw new NatsUnavailable('NATS is named nats://USER:PASSWORD@HOST:4222, or tls:// with TLS')
+  const [, scheme, user, password, hosts = ''] = parts
+  return {
+    tls: scheme === 'tls',
+    user: user === undefined ? undefined : decodeURIComponent(user),
+    password: password === undefined ? undefined : decodeURIComponent(password),
+    hosts: hosts.split(','),
   }
 }
