@@ -122,21 +122,33 @@ function ownTerminal(stdin: string | undefined, signal: AbortSignal): CliIo {
   }
 }
 
-async function serve(config: Config): Promise<number> {
+/** Serves until it is told to stop; after a move to other engines, from those. */
+async function serve(first: Config): Promise<number> {
+  const ended = stopped()
+  for (let config: Config | undefined = first; config !== undefined; ) config = await serveOn(config, ended)
+  return 0
+}
+
+/** Answers the settings to go on with, undefined at the end. */
+async function serveOn(config: Config, ended: Promise<void>): Promise<Config | undefined> {
   const { firstSignIn, startServer } = await import('./serve.ts')
   const fresh = !existsSync(config.data)
-  const server = await startServer(config)
+  const moved = Promise.withResolvers<Config>()
+  const server = await startServer(config, { onMoved: (next) => void setTimeout(() => moved.resolve(next), ANSWER_MS) })
   const lines = Object.entries(server.ports).map(([name, port]) => `  ${name.padEnd(12)} ${config.host}:${port}`)
   process.stdout.write(`Everpost is running on ${resolve(config.data)}${fresh ? ' (new)' : ''}\n${lines.join('\n')}\n`)
   if (server.url) process.stdout.write(`Web app: ${server.url}\n`)
   const first = await firstSignIn(server)
   if (first) process.stdout.write(`Sign in as ${first.address} once, then choose a password:\n  ${first.link}\n`)
   process.stdout.write('ready\n')
-  await stopped()
-  process.stdout.write('Stopping…\n')
+  const next = await Promise.race([ended.then(() => undefined), moved.promise])
+  process.stdout.write(next ? `Moving on to ${resolve(next.data)}…\n` : 'Stopping…\n')
   await server.stop()
-  return 0
+  return next
 }
+
+/** The command that moved mail on hears so before its server stops. */
+const ANSWER_MS = 200
 
 /** Resolves on SIGINT or SIGTERM; a second one ends at once, which loses nothing acknowledged either. */
 function stopped(): Promise<void> {

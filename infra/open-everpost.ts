@@ -21,11 +21,12 @@ import type { SearchApi } from './adapters/search/search-api.ts'
 import { Audit } from './audit/audit.ts'
 import { backup } from './backup/backup.ts'
 import { saveKeys } from './backup/keys-file.ts'
+import { movedTo } from './backup/moved.ts'
 import { type ListedBlobStore, reclaim } from './compaction.ts'
 import { type Config, dataPaths } from './config.ts'
 import { lockData } from './data-lock.ts'
 import { nameServersOf, sendingLimitsOf } from './delivery-settings.ts'
-import { openEngines } from './engines.ts'
+import { type Engines, openEngines } from './engines.ts'
 import { followGrowth } from './growth.ts'
 import { ImportThreads } from './import/import-threads.ts'
 import { logLine } from './log-line.ts'
@@ -38,6 +39,7 @@ export interface Everpost {
   readonly journal: SealedJournal
   readonly blobs: SealedMessageBlobs
   readonly blobStore: ListedBlobStore
+  readonly stores: Pick<Engines, 'events' | 'blobStore'>
   readonly keyring: OpenKeyring
   readonly projectors: ProjectorsApi
   readonly search: SearchApi
@@ -61,12 +63,21 @@ export interface Everpost {
 
 const PROJECTIONS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search', 'tree'] as const
 
+export interface OpenOptions {
+  /** Nobody else reads here meanwhile: the views may wait until a long import is over. */
+  readonly alone?: boolean
+  /** Mail has moved on to the engines of other settings: this must be closed, and not be written any more. */
+  readonly onMoved?: (config: Config) => void
+}
+
 /** Opens the engines of the settings, which is also recovery. Throws with a sentence when one is locked, damaged, full or away. */
 export async function openEverpost(
   config: Config,
-  /** Nobody else reads here meanwhile: the views may wait until a long import is over. */
-  { alone = false }: { readonly alone?: boolean } = {},
+  { alone = false, onMoved = () => undefined }: OpenOptions = {},
 ): Promise<Everpost> {
+  const moved = movedTo(config.data)
+  if (moved !== undefined)
+    throw new Error(`Mail moved on from ${config.data} to ${moved}: start with the settings that name that folder`)
   const paths = dataPaths(config.data)
   const lock = lockData(paths.lock)
   const opened: { close(): unknown }[] = [{ close: () => lock.release() }]
@@ -174,6 +185,12 @@ export async function openEverpost(
         if (keys !== undefined) await saveKeys(sourceConfig.keyring, keys)
         return result
       },
+      migrate: async (file, options) => {
+        const { migrate, targetConfig } = await import('./backup/migrate.ts')
+        const { config: next, heldMs, ...copied } = await migrate(everpost, targetConfig(file, config), options)
+        if (next) onMoved(next)
+        return { ...copied, heldSeconds: heldMs / 1000 }
+      },
       search: (account, query, options) => search.search(account, query, options),
       settle,
       openImport,
@@ -191,11 +208,12 @@ export async function openEverpost(
       hostname: `mail.${config.domain}`,
     }
     await ensureDomain(services, config.domain)
-    return {
+    const everpost: Everpost = {
       config,
       journal,
       blobs,
       blobStore,
+      stores: { events, blobStore },
       keyring,
       projectors,
       search,
@@ -213,6 +231,7 @@ export async function openEverpost(
       rules,
       close: closeAll,
     }
+    return everpost
   } catch (error) {
     await closeAll().catch(() => undefined)
     throw error

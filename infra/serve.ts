@@ -24,7 +24,7 @@ import { type Config, dataPaths } from './config.ts'
 import { type ControlReply, type ControlRequest, MAX_SOCKET_PATH, serveControl } from './control-socket.ts'
 import { Counters, logLine } from './log-line.ts'
 import { startMailAccess } from './mail-access.ts'
-import { type Everpost, openEverpost } from './open-everpost.ts'
+import { type Everpost, type OpenOptions, openEverpost } from './open-everpost.ts'
 import { protectionOf } from './protection.ts'
 import { startDelivery } from './start-delivery.ts'
 import { loadTls } from './tls.ts'
@@ -43,8 +43,8 @@ export interface RunningServer {
 
 const WEB_ROOT = join(import.meta.dirname, '..', 'apps', 'web', 'dist')
 
-export async function startServer(config: Config): Promise<RunningServer> {
-  const everpost = await openEverpost(config)
+export async function startServer(config: Config, options: Pick<OpenOptions, 'onMoved'> = {}): Promise<RunningServer> {
+  const everpost = await openEverpost(config, options)
   const counters = new Counters()
   const stops: (() => unknown)[] = [() => everpost.close()]
   const stop = async () => {

@@ -151,6 +151,11 @@ export const VERBS: Readonly<Record<string, VerbHelp>> = {
     what: 'Puts a backup into empty engines, makes every view from it and compares. No server may run on them.',
     example: 'everpost restore /mnt/backup --keys /mnt/vault/everpost-keys.json --data /var/lib/everpost',
   },
+  'migrate-engine': {
+    usage: 'migrate-engine TARGET.yaml [--prepare]',
+    what: 'Moves to the engines of another file of settings while mail goes on; writes wait for the last moment only.',
+    example: 'everpost migrate-engine /etc/everpost/cluster.yaml --prepare',
+  },
   compact: { usage: 'compact', what: 'Gives back the space of messages that nobody can restore any more.' },
 }
 

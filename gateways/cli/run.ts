@@ -18,6 +18,7 @@ import { auditExport, auditKey, auditProve, auditVerify, verifyFile } from './au
 import { backupVerb } from './backup.ts'
 import { domainAdd, domainDkim, domainList, domainRecords } from './domains.ts'
 import { helpText } from './help.ts'
+import { migrateEngine } from './migrate.ts'
 import { compact, projectionsRebuild, projectionsStatus } from './projections.ts'
 import { quarantineDrop, quarantineList, quarantineRelease } from './quarantine.ts'
 import { queueCancel, queueList, queueRetry } from './queue.ts'
@@ -70,6 +71,7 @@ const RUN: Readonly<Record<string, Verb>> = {
   'audit key': auditKey,
   compact,
   backup: backupVerb,
+  'migrate-engine': migrateEngine,
 }
 
 /** Like `runVerb`, for a verb that `runsAlone`. */

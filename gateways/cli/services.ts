@@ -92,6 +92,20 @@ export interface CliServices {
       readonly onProgress: (progress: { what: string; done: number; total?: number }) => void
     },
   ) => Promise<{ readonly events: number; readonly blobs: number; readonly bytes: number }>
+  /** Copies everything into the engines of a file of settings, and goes over to them unless told to prepare only. */
+  readonly migrate: (
+    file: string,
+    options: {
+      readonly prepare: boolean
+      readonly signal: AbortSignal
+      readonly onProgress: (progress: { what: string; done: number }) => void
+    },
+  ) => Promise<{
+    readonly events: number
+    readonly blobs: number
+    readonly keys: number
+    readonly heldSeconds: number
+  }>
   /** Resolves once every view reflects what has been written so far. */
   readonly settle: () => Promise<void>
   /** Drops an erased account's key from every thread. */

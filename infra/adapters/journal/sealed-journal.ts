@@ -172,6 +172,8 @@ export class SealedJournal extends SealedSource implements Journal {
   readonly #store: EventStore
   readonly #keyring: Keyring
   readonly #listeners = new Set<(appended: Appended) => void>()
+  #held: Promise<void> | undefined
+  readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(store: EventStore, keyring: Keyring) {
     super(store, keyring)
@@ -184,7 +186,36 @@ export class SealedJournal extends SealedSource implements Journal {
     return this.#store.appendAtomically !== undefined
   }
 
-  async append(append: JournalAppend): Promise<AppendResult> {
+  /** Appends wait from here on; resolves once those under way have ended, with the way to let them go on, or to refuse them for good. */
+  async hold(): Promise<(refusal?: Error) => void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    promise.catch(() => undefined)
+    this.#held = promise
+    await Promise.allSettled([...this.#underWay])
+    return (refusal) => {
+      if (refusal) return reject(refusal)
+      this.#held = undefined
+      resolve()
+    }
+  }
+
+  /** One write, when none are held. */
+  async #write<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#held !== undefined) await this.#held
+    const writing = work()
+    this.#underWay.add(writing)
+    try {
+      return await writing
+    } finally {
+      this.#underWay.delete(writing)
+    }
+  }
+
+  append(append: JournalAppend): Promise<AppendResult> {
+    return this.#write(() => this.#append(append))
+  }
+
+  async #append(append: JournalAppend): Promise<AppendResult> {
     if (this.#keyring.load !== undefined) await this.#keyring.load(append.events.flatMap(ownersOf))
     const chunks = this.#chunks(append)
     let last: AppendResult | undefined
@@ -198,9 +229,13 @@ export class SealedJournal extends SealedSource implements Journal {
     return last as AppendResult
   }
 
-  async appendAll(
+  appendAll(appends: readonly JournalAppend[], options: AppendAllOptions = {}): Promise<readonly AppendResult[]> {
+    return this.#write(() => this.#appendAll(appends, options))
+  }
+
+  async #appendAll(
     appends: readonly JournalAppend[],
-    { after = [], promised = false }: AppendAllOptions = {},
+    { after = [], promised = false }: AppendAllOptions,
   ): Promise<readonly AppendResult[]> {
     if (this.#keyring.load !== undefined)
       await this.#keyring.load(appends.flatMap(({ events }) => events.flatMap(ownersOf)))
@@ -223,7 +258,7 @@ export class SealedJournal extends SealedSource implements Journal {
     const results: AppendResult[] = []
     for (const append of appends) {
       try {
-        results.push(await this.append(append))
+        results.push(await this.#append(append))
       } catch (error) {
         if (!promised || results[0]?.ok !== true) throw error
         return results
