@@ -8,87 +8,82 @@ import { astring, string, utf8 } from '../respond/strings.ts'
 import type { Session } from '../session.ts'
 import type { Command, CommandArguments } from './command.ts'
 
-export const setAcl: Command = {
-  name: 'SETACL',
+/** A command about a mailbox that the session administers; `read` takes what follows its name. */
+const administering = <Given>(
+  name: string,
+  read: (args: CommandArguments) => Given,
+  run: (session: Session, place: Place, given: Given) => Promise<void>,
+): Command => ({
+  name,
   when: 'signed-in',
   async run(session, args) {
-    const place = await readPlace(session, args)
     args.space()
-    const identifier = args.astring()
-    args.space()
-    const written = args.astring()
+    const path = session.nameIn(args.astring())
+    const given = read(args)
     args.end()
+    const place = await session.needPlace(path)
     demand(place, 'a')
-    const sign = /^[+-]/.exec(written)?.[0]
-    const given = rightsOf(sign ? written.slice(1) : written)
-    if (given === undefined) throw new BadCommand(`Rights are letters of ${RIGHTS}`)
-    const grantee = await granteeOf(session, place, identifier)
-    await share(session, place, grantee, (now) =>
-      sign === '+' ? joinRights(now, given) : sign === '-' ? withoutRights(now, given) : given,
-    )
+    await run(session, place, given)
     return {}
   },
+})
+
+function readIdentifier(args: CommandArguments): string {
+  args.space()
+  return args.astring()
 }
 
-export const deleteAcl: Command = {
-  name: 'DELETEACL',
-  when: 'signed-in',
-  async run(session, args) {
-    const place = await readPlace(session, args)
-    args.space()
-    const identifier = args.astring()
-    args.end()
-    demand(place, 'a')
-    await share(session, place, await granteeOf(session, place, identifier), () => '')
-    return {}
-  },
+function readGrant(args: CommandArguments) {
+  const identifier = readIdentifier(args)
+  args.space()
+  const written = args.astring()
+  const sign = /^[+-]/.exec(written)?.[0]
+  const rights = rightsOf(sign ? written.slice(1) : written)
+  if (rights === undefined) throw new BadCommand(`Rights are letters of ${RIGHTS}`)
+  return { identifier, sign, rights }
 }
 
-export const getAcl: Command = {
-  name: 'GETACL',
-  when: 'signed-in',
-  async run(session, args) {
-    const place = await readPlace(session, args)
-    args.end()
-    demand(place, 'a')
-    const { directory } = session.services
-    const owner = await directory.account(place.account)
-    const entries = [`${name(owner?.address ?? '')} ${told(RIGHTS)}`]
-    for (const { folderId, with: grantee, rights } of owner?.grants ?? []) {
-      if (folderId !== place.folder.id) continue
-      const account = grantee.startsWith('@') ? undefined : await directory.account(grantee)
-      if (!grantee.startsWith('@') && (!account || account.erased)) continue
-      entries.push(`${name(account?.address ?? ANYONE)} ${told(rights)}`)
-    }
-    session.out.line(`* ACL ${session.nameOut(place.path)} ${entries.join(' ')}`)
-    return {}
-  },
-}
+export const setAcl = administering('SETACL', readGrant, async (session, place, { identifier, sign, rights }) => {
+  const grantee = await granteeOf(session, place, identifier)
+  await share(session, place, grantee, (now) =>
+    sign === '+' ? joinRights(now, rights) : sign === '-' ? withoutRights(now, rights) : rights,
+  )
+})
 
-export const listRights: Command = {
-  name: 'LISTRIGHTS',
-  when: 'signed-in',
-  async run(session, args) {
-    const place = await readPlace(session, args)
-    args.space()
-    const identifier = args.astring()
-    args.end()
-    demand(place, 'a')
-    const isOwner = (await granteeOf(session, place, identifier, { ownerToo: true })) === place.account
-    // Each right is given for itself but those that the old letters tie together (RFC 4314 §2.1.1).
-    const rights = isOwner ? told(RIGHTS) : `"" ${[...RIGHTS, 'c', 'd'].join(' ')}`
-    session.out.line(`* LISTRIGHTS ${session.nameOut(place.path)} ${name(identifier)} ${rights}`)
-    return {}
-  },
-}
+export const deleteAcl = administering('DELETEACL', readIdentifier, async (session, place, identifier) => {
+  await share(session, place, await granteeOf(session, place, identifier), () => '')
+})
+
+const nothing = () => undefined
+
+export const getAcl = administering('GETACL', nothing, async (session, place) => {
+  const { directory } = session.services
+  const owner = await directory.account(place.account)
+  const entries = [`${name(owner?.address ?? '')} ${told(RIGHTS)}`]
+  for (const { folderId, with: grantee, rights } of owner?.grants ?? []) {
+    if (folderId !== place.folder.id) continue
+    const account = grantee.startsWith('@') ? undefined : await directory.account(grantee)
+    if (!grantee.startsWith('@') && (!account || account.erased)) continue
+    entries.push(`${name(account?.address ?? ANYONE)} ${told(rights)}`)
+  }
+  session.out.line(`* ACL ${session.nameOut(place.path)} ${entries.join(' ')}`)
+})
+
+export const listRights = administering('LISTRIGHTS', readIdentifier, async (session, place, identifier) => {
+  const isOwner = (await granteeOf(session, place, identifier, { ownerToo: true })) === place.account
+  // Each right is given for itself but those that the old letters tie together (RFC 4314 §2.1.1).
+  const rights = isOwner ? told(RIGHTS) : `"" ${[...RIGHTS, 'c', 'd'].join(' ')}`
+  session.out.line(`* LISTRIGHTS ${session.nameOut(place.path)} ${name(identifier)} ${rights}`)
+})
 
 export const myRights: Command = {
   name: 'MYRIGHTS',
   when: 'signed-in',
   async run(session, args) {
-    const place = await readPlace(session, args)
+    args.space()
+    const path = session.nameIn(args.astring())
     args.end()
-    writeMyRights(session, place)
+    writeMyRights(session, await session.needPlace(path))
     return {}
   },
 }
@@ -105,11 +100,6 @@ const name = (identifier: string): string => astring(utf8(identifier))
 function told(rights: Rights): string {
   const old = `${/[kx]/.test(rights) ? 'c' : ''}${/[te]/.test(rights) ? 'd' : ''}`
   return string(rights + old)
-}
-
-async function readPlace(session: Session, args: CommandArguments): Promise<Place> {
-  args.space()
-  return session.needPlace(session.nameIn(args.astring()))
 }
 
 /** Who an identifier stands for: an address of the owner's domain, or anyone in it. */
