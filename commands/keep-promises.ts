@@ -1,7 +1,7 @@
 // Mail that was accepted and not yet delivered, because its process died or its engine failed between the two: the deliveries that
 // MailAccepted promised are made from the log. Every id follows from the intake's, so that what was there already is the same event.
 import type { IntakeSection } from '../domain/intake/intake.ts'
-import type { AccountId, EventMetadata, Position } from '../domain/log.ts'
+import { type AccountId, type EventMetadata, mailboxStream, type Position } from '../domain/log.ts'
 import type { MailContent } from '../domain/mail/structure.ts'
 import type { BlobRef } from '../domain/mailbox/mailbox.ts'
 import type { CommandContext } from './context.ts'
@@ -102,7 +102,7 @@ async function byRules(rules: RulesPorts, context: CommandContext, incoming: Inc
 
 /** Looks from the newest event of the mailbox back to where the mail was accepted. */
 async function arrived(journal: Journal, { accountId, arrivalId, position }: Promised): Promise<boolean> {
-  for await (const event of journal.readStream(`mailbox-${accountId}`, { direction: 'backwards' })) {
+  for await (const event of journal.readStream(mailboxStream(accountId), { direction: 'backwards' })) {
     if (event.id === arrivalId) return true
     if (event.position < position) return false
   }

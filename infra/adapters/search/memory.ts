@@ -1,16 +1,16 @@
 // The search index as plain maps: the model that other engines are tested against, and the engine of throw-away time travel.
 import type { AccountId, Position } from '../../../domain/log.ts'
-import {
-  SEARCH_FIELDS,
-  type SearchChange,
-  type SearchDocument,
-  type SearchFolder,
-  type SearchIndex,
-  type SearchPage,
-  type SearchPageRequest,
-  type SearchPlan,
+import type {
+  SearchChange,
+  SearchDocument,
+  SearchFolder,
+  SearchIndex,
+  SearchPage,
+  SearchPageRequest,
+  SearchPlan,
 } from '../../../projections/ports/search-index.ts'
 import { formatCursor, parseCursor } from '../../../projections/search/cursor.ts'
+import { matchesPlan } from '../../../projections/search/match.ts'
 import { byRank, encodeHeads, RANKED, rank, rankingOf, score } from '../../../projections/search/ranking.ts'
 import { encodeTrace } from '../../../projections/search/trace.ts'
 
@@ -137,7 +137,10 @@ export class MemorySearchIndex implements SearchIndex {
     const after = request.after === undefined ? undefined : parseCursor(request.after)
     const now = after?.now ?? request.now
     const found = [...(this.#mailboxes.get(account)?.messages.values() ?? [])]
-      .filter((message) => !message.gone && matches(message.document, plan))
+      .filter(
+        (message) =>
+          !message.gone && matchesPlan(message.document, (flag) => message.document.flags.includes(`\\${flag}`), plan),
+      )
       .map((message) => message.document)
       .filter((document) => after === undefined || Number(document.arrivedAt) <= after.top)
       .sort((a, b) => Number(b.arrivedAt - a.arrivedAt))
@@ -185,44 +188,5 @@ export class MemorySearchIndex implements SearchIndex {
 
   async close(): Promise<void> {
     this.#mailboxes.clear()
-  }
-}
-
-function matches(document: SearchDocument, plan: SearchPlan): boolean {
-  switch (plan.kind) {
-    case 'and':
-      return plan.plans.every((part) => matches(document, part))
-    case 'or':
-      return plan.plans.some((part) => matches(document, part))
-    case 'not':
-      return !matches(document, plan.plan)
-    case 'words': {
-      const wanted = ` ${plan.tokens.join(' ')}${plan.prefix ? '' : ' '}`
-      return (plan.fields ?? SEARCH_FIELDS).some((field) => ` ${document.words[field]} `.includes(wanted))
-    }
-    case 'folder':
-      return plan.folderIds.includes(document.folderId)
-    case 'flag':
-      return document.flags.includes(`\\${plan.flag}`) === plan.set
-    case 'attachment':
-      return document.hasAttachment
-    case 'received':
-      return (
-        (plan.from === undefined || document.receivedAt >= plan.from) &&
-        (plan.before === undefined || document.receivedAt < plan.before)
-      )
-    case 'size':
-      return (
-        (plan.over === undefined || document.size > plan.over) &&
-        (plan.under === undefined || document.size < plan.under)
-      )
-    case 'all':
-      return true
-    case 'none':
-      return false
-    default: {
-      const _: never = plan
-      return _
-    }
   }
 }

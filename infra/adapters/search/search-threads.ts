@@ -9,6 +9,7 @@ import type { SearchOptions, SearchResult } from '../../../projections/search/se
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
 import { Catalog } from '../views/catalog.ts'
+import { PositionWaiters } from './position-waiters.ts'
 import type { SearchApi } from './search-api.ts'
 import type {
   FromThread,
@@ -43,7 +44,7 @@ export class SearchThreads implements SearchApi {
   #indexer: Thread
   readonly #queries: Thread[] = []
   #startingQuery: Promise<Thread> | undefined
-  readonly #waiters = new Set<{ readonly position: Position; readonly resolve: () => void }>()
+  readonly #waiters = new PositionWaiters()
   #position: Position | undefined
   #head: Position | undefined
   #lastAt: number | undefined
@@ -125,20 +126,7 @@ export class SearchThreads implements SearchApi {
   /** Resolves once queries see the log up to `position`; rejects after `timeoutMs` (5,000). */
   async waitForPosition(position: Position, options: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#position !== undefined && this.#position >= position) return
-    await new Promise<void>((resolve, reject) => {
-      const waiter = {
-        position,
-        resolve: () => {
-          clearTimeout(timer)
-          resolve()
-        },
-      }
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter)
-        reject(new SearchIndexError('unavailable', `Search has not reached position ${position} in time.`))
-      }, options.timeoutMs ?? 5000)
-      this.#waiters.add(waiter)
-    })
+    await this.#waiters.wait(position, options.timeoutMs ?? 5000)
   }
 
   /** One projection, in the form of all of them. */
@@ -256,11 +244,7 @@ export class SearchThreads implements SearchApi {
       this.#trouble = undefined
       this.#position = message.position
       this.#lastAt = message.lastAt ?? this.#lastAt
-      for (const waiter of this.#waiters) {
-        if (waiter.position > message.position) continue
-        this.#waiters.delete(waiter)
-        waiter.resolve()
-      }
+      this.#waiters.reached(message.position)
     }
     indexer.onEnd = (error) => {
       this.#trouble = error.message

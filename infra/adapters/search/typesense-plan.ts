@@ -1,5 +1,5 @@
 // A search plan as a Typesense filter that finds at least what the plan does, and a look at the words for what the filter cannot say.
-import { SEARCH_FIELDS, type SearchPlan, type SearchWords } from '../../../projections/ports/search-index.ts'
+import type { SearchPlan } from '../../../projections/ports/search-index.ts'
 import { traceHas, tracePattern } from '../../../projections/search/trace.ts'
 import { elementOf, encoded } from './typesense-rows.ts'
 
@@ -20,14 +20,15 @@ export function compilePlan(plan: SearchPlan): CompiledPlan {
     return undefined
   }
   /** Undefined for "everything". */
-  const compile = (node: SearchPlan, negated: boolean): string | undefined => {
+  const compile = (node: SearchPlan, negated: boolean, alternative = false): string | undefined => {
     switch (node.kind) {
       case 'not':
-        return compile(node.plan, !negated)
+        return compile(node.plan, !negated, alternative)
       case 'and':
       case 'or': {
-        const parts = node.plans.map((part) => compile(part, negated))
-        if ((node.kind === 'and') !== negated) {
+        const all = (node.kind === 'and') !== negated
+        const parts = node.plans.map((part) => compile(part, negated, alternative || !all))
+        if (all) {
           const told = parts.filter((part) => part !== undefined)
           return told.length === 0 ? (node.plans.length === 0 && negated ? NOTHING : undefined) : joined(told, '&&')
         }
@@ -35,6 +36,8 @@ export function compilePlan(plan: SearchPlan): CompiledPlan {
         return parts.includes(undefined) ? undefined : joined(parts as string[], '||')
       }
       case 'words':
+        // Of alternatives the reader of the text cannot tell which one was meant: there a phrase must be exact.
+        if (alternative && node.tokens.length > 1) widened()
         return negated ? (withoutWords(node) ?? widened()) : withWords(node, widened)
       case 'folder': {
         const folders = node.folderIds.map(encoded)
@@ -124,56 +127,4 @@ export function mayMatch(trace: Uint8Array, plan: SearchPlan): boolean {
 export function hasPhrase(plan: SearchPlan): boolean {
   if (plan.kind === 'and' || plan.kind === 'or') return plan.plans.some(hasPhrase)
   return plan.kind === 'words' && plan.tokens.length > 1
-}
-
-/** What else of a document the plan asks about. */
-export interface Compared {
-  readonly words: SearchWords
-  readonly fid: string
-  readonly at: number
-  readonly size: number
-  readonly att: boolean
-  readonly seen: boolean
-  readonly answered: boolean
-  readonly flagged: boolean
-  readonly draft: boolean
-}
-
-export function matches(document: Compared, plan: SearchPlan): boolean {
-  switch (plan.kind) {
-    case 'and':
-      return plan.plans.every((part) => matches(document, part))
-    case 'or':
-      return plan.plans.some((part) => matches(document, part))
-    case 'not':
-      return !matches(document, plan.plan)
-    case 'words': {
-      const wanted = ` ${plan.tokens.join(' ')}${plan.prefix ? '' : ' '}`
-      return (plan.fields ?? SEARCH_FIELDS).some((field) => ` ${document.words[field]} `.includes(wanted))
-    }
-    case 'folder':
-      return plan.folderIds.includes(document.fid)
-    case 'flag':
-      return document[plan.flag] === plan.set
-    case 'attachment':
-      return document.att
-    case 'received':
-      return (
-        (plan.from === undefined || document.at >= plan.from) &&
-        (plan.before === undefined || document.at < plan.before)
-      )
-    case 'size':
-      return (
-        (plan.over === undefined || document.size > plan.over) &&
-        (plan.under === undefined || document.size < plan.under)
-      )
-    case 'all':
-      return true
-    case 'none':
-      return false
-    default: {
-      const _: never = plan
-      return _
-    }
-  }
 }

@@ -8,6 +8,7 @@ import { SEARCH_PROJECTOR, searchProjection } from '../../../projections/search/
 import { type SearchOptions, type SearchResult, searchMessages } from '../../../projections/search/search.ts'
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import { type OpenedSource, openEventSource, type SourceConfig } from '../journal/open-source.ts'
+import { notInTime, PositionWaiters } from './position-waiters.ts'
 import type { SearchApi } from './search-api.ts'
 import { TypesenseIndex } from './typesense.ts'
 import { TypesenseCalls, type TypesenseOptions } from './typesense-calls.ts'
@@ -51,7 +52,7 @@ export class TypesenseSearch implements SearchApi {
   readonly #messages: MessageReader | undefined
   readonly #reader: TypesenseIndex
   #writer: Writer | undefined
-  readonly #waiters = new Set<{ readonly position: Position; readonly resolve: () => void }>()
+  readonly #waiters = new PositionWaiters()
   #head: Position | undefined
   #position: Position | undefined
   #lastAt: number | undefined
@@ -125,20 +126,7 @@ export class TypesenseSearch implements SearchApi {
     const { timeoutMs = 5000 } = options
     if (this.#position !== undefined && this.#position >= position) return
     if (this.#writer === undefined) return this.#pollFor(position, timeoutMs)
-    await new Promise<void>((resolve, reject) => {
-      const waiter = {
-        position,
-        resolve: () => {
-          clearTimeout(timer)
-          resolve()
-        },
-      }
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter)
-        reject(late(position))
-      }, timeoutMs)
-      this.#waiters.add(waiter)
-    })
+    await this.#waiters.wait(position, timeoutMs)
   }
 
   async #pollFor(position: Position, timeoutMs: number): Promise<void> {
@@ -146,7 +134,7 @@ export class TypesenseSearch implements SearchApi {
     for (;;) {
       this.#position = await this.#reader.checkpoint()
       if (this.#position !== undefined && this.#position >= position) return
-      if (performance.now() > until) throw late(position)
+      if (performance.now() > until) throw notInTime(position)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -276,11 +264,7 @@ export class TypesenseSearch implements SearchApi {
   #reached(position: Position | undefined): void {
     if (position === undefined) return
     this.#position = position
-    for (const waiter of this.#waiters) {
-      if (waiter.position > position) continue
-      this.#waiters.delete(waiter)
-      waiter.resolve()
-    }
+    this.#waiters.reached(position)
   }
 
   async #dropOthers(...kept: readonly string[]): Promise<void> {
@@ -293,6 +277,3 @@ async function stopped(writer: Writer): Promise<void> {
   writer.stop.abort()
   await writer.running
 }
-
-const late = (position: Position) =>
-  new SearchIndexError('unavailable', `Search has not reached position ${position} in time.`)

@@ -14,10 +14,11 @@ import {
   type SearchWords,
 } from '../../../projections/ports/search-index.ts'
 import { formatCursor, MAX_REVISION, parseCursor, type SearchCursor } from '../../../projections/search/cursor.ts'
+import { matchesPlan } from '../../../projections/search/match.ts'
 import { byRank, type Candidate, RANKED, rank, rankingOf, score } from '../../../projections/search/ranking.ts'
 import { foldersOf, TypesenseBatch } from './typesense-batch.ts'
 import type { TypesenseCalls } from './typesense-calls.ts'
-import { compilePlan, hasPhrase, matches, mayMatch } from './typesense-plan.ts'
+import { compilePlan, hasPhrase, mayMatch } from './typesense-plan.ts'
 import { accountKey, FACT_FIELDS, type MessageRow, messageKey, NO_WORDS, newState, STATE_ID } from './typesense-rows.ts'
 
 const PAGE = 250
@@ -125,7 +126,7 @@ export class TypesenseIndex implements SearchIndex {
     const fields = `${FACT_FIELDS},heads${traced ? ',trace' : ''}${wide ? ',words' : ''}`
     const fits = (row: FoundRow): boolean =>
       (!phrase || mayMatch(Buffer.from(row.trace ?? '', 'base64'), plan)) &&
-      (!wide || matches({ ...row, words: JSON.parse(row.words ?? '{}') as SearchWords }, plan))
+      (!wide || matchesPlan(documentOf(row), (flag) => row[flag], plan))
     const walk = (last: number, limit: number) => this.#walk(own, fields, last, limit, fits)
     const rows = await walk(after?.top ?? MAX_REVISION, RANKED + 1)
     const older = rows.length > RANKED
@@ -291,3 +292,8 @@ export class TypesenseIndex implements SearchIndex {
 }
 
 const EMPTY: SearchPage = { hits: [], cursors: [], hasNext: false, total: 0, totalIsExact: true }
+
+const documentOf = ({ words, fid, at, size, att }: FoundRow) => ({
+  words: JSON.parse(words ?? '{}') as SearchWords,
+  ...{ folderId: fid, receivedAt: at, size, hasAttachment: att },
+})
