@@ -102,7 +102,7 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
     'URL "/INBOX/;UID=8/;SECTION=TEXT/;PARTIAL=0.<number>"',
     '<junk>',
   ],
-  who: ['anyone', 'p1@example.test', 'p2@example.test', '-anyone', '<string>', '<junk>'],
+  who: ['anyone', 'OWNER', 'GUEST', '-anyone', '<string>', '<junk>'],
   rights: ['lr', '+s', '-r', 'lrswipkxtea', 'cd', '<junk>'],
   entry: ['/private/comment', '/shared/comment', '"/private/*"', '/private', '<string>', '<junk>'],
   follow: [
@@ -173,7 +173,7 @@ const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
   mailbox: [
     'INBOX',
     'Archive',
-    '"Other Users/p2@example.test/INBOX"',
+    '"Other Users/GUEST/INBOX"',
     '"Other Users"',
     '"Sent"',
     '{5+}\r\nINBOX',
@@ -229,22 +229,24 @@ function mutate(text: string, random: (below: number) => number): string {
 /** Inputs that one mailbox takes. */
 const MAILBOX = 10_000
 
-/** A person with some mail, and another one of the same domain. */
-async function someone(): Promise<string> {
-  const name = await access.person()
-  await access.person()
+/** A person with some mail, and another one of the same domain, which is theirs alone. */
+async function someone(): Promise<{ readonly name: string; readonly domain: string; readonly guest: string }> {
+  const domain = `d${access.ids.size}.test`
+  const name = await access.person(domain)
+  const guest = await access.person(domain)
   for (let i = 0; i < 5; i++)
     await access.deliver(name, `Subject: message ${i}\r\nTo: x@y.z\r\nContent-Type: text/plain\r\n\r\nbody ${i}\r\n`)
   await access.settle()
-  return name
+  return { name, domain, guest }
 }
 
 describe('commands made up from the grammar', () => {
   it('are each answered, and the session lives on', async (t) => {
     const port = await access.imap(t, { limits: { badCommands: 1_000_000 } })
     const random = generator(Number(process.env['EVERPOST_SEED'] ?? 20261122))
-    let name = await someone()
-    let client = await ImapClient.signedIn(port, name, PASSWORD)
+    let who = await someone()
+    const enter = () => ImapClient.signedIn(port, who.name, PASSWORD, who.domain)
+    let client = await enter()
     t.after(() => client.close())
     const seen = { OK: 0, NO: 0, BAD: 0, BYE: 0 }
     let input = ''
@@ -252,13 +254,15 @@ describe('commands made up from the grammar', () => {
       // What was appended would make every command slower, and nothing else.
       if (i > 0 && i % MAILBOX === 0) {
         client.close()
-        name = await someone()
-        client = await ImapClient.signedIn(port, name, PASSWORD)
+        who = await someone()
+        client = await enter()
       }
       input = mutate(expand('command', random), random)
+        .replaceAll('OWNER', `${who.name}@${who.domain}`)
+        .replaceAll('GUEST', `${who.guest}@${who.domain}`)
       const reply = await client.send(input.replaceAll('{}', '{ }'))
       seen[reply.status as keyof typeof seen]++
-      if (reply.status === 'BYE') client = await ImapClient.signedIn(port, name, PASSWORD)
+      if (reply.status === 'BYE') client = await enter()
       assert.deepEqual(access.logged, [], `after ${JSON.stringify(input)}`)
     }
     assert.ok(seen.OK > INPUTS / 10 && seen.BAD > INPUTS / 10 && seen.NO > 0, JSON.stringify(seen))

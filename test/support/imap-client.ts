@@ -36,9 +36,9 @@ export class ImapClient {
     return new ImapClient(socket)
   }
 
-  static async signedIn(port: number, name: string, password: string): Promise<ImapClient> {
+  static async signedIn(port: number, name: string, password: string, domain = 'example.test'): Promise<ImapClient> {
     const client = await ImapClient.connect(port)
-    const reply = await client.send(`LOGIN ${name}@example.test "${password}"`)
+    const reply = await client.send(`LOGIN ${name}@${domain} "${password}"`)
     if (reply.status !== 'OK') throw new Error(`${reply.status} ${reply.text}`)
     return client
   }
