@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { CheckpointStore } from '../commands/ports/checkpoint-store.ts'
 import type { EventStore } from '../commands/ports/event-store.ts'
 import type { WorkQueue } from '../commands/ports/work-queue.ts'
+import type { SharedState } from '../gateways/limits/shared-state.ts'
 import type { Cache } from '../projections/ports/cache.ts'
 import type { FanOut } from '../projections/ports/fan-out.ts'
 import type { BlobPlace } from './adapters/blobs/open-blobs.ts'
@@ -25,6 +26,8 @@ export interface Engines {
   readonly blobStore: ListedBlobStore
   readonly keyring: OpenKeyring
   readonly cache: Cache
+  /** Wrong passwords and ended sessions of all processes; undefined while this is the only one. */
+  readonly sharedState: SharedState | undefined
   readonly checkpoints: CheckpointStore
   /** Where threads find the log and its keys. */
   readonly source: SourceConfig
@@ -90,6 +93,7 @@ export async function openEngines(config: Config, opened: Opened): Promise<Engin
     storage,
     keyring,
     cache: kept(opened, await openCache(config.engines.cache)),
+    sharedState: await openSharedState(config.engines.cache, opened),
     checkpoints: await openCheckpoints(config, opened),
     source: { log, keyring: keyringPlace, masterKey },
     blobPlace: isEmbedded('blobs', config.engines.blobs) ? paths.blobs : config.engines.blobs,
@@ -134,6 +138,12 @@ async function openCache(address: string): Promise<Cache> {
   if (isEmbedded('cache', address)) return new MemoryCache()
   const { RedisCache } = await import('./adapters/cache/redis.ts')
   return RedisCache.open(address, { onTrouble: (error) => logLine('cache', { error: String(error) }) })
+}
+
+async function openSharedState(address: string, opened: Opened): Promise<SharedState | undefined> {
+  if (isEmbedded('cache', address)) return undefined
+  const { RedisSharedState } = await import('./adapters/shared-state/redis.ts')
+  return kept(opened, await RedisSharedState.open(address))
 }
 
 /** Beside the views: both are made again from the log when they are lost. */

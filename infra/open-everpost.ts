@@ -9,6 +9,7 @@ import type { WorkQueue } from '../commands/ports/work-queue.ts'
 import type { CliServices } from '../gateways/cli/services.ts'
 import { directWriter } from '../gateways/import/import-writer.ts'
 import { AccountSendingGuard } from '../gateways/limits/sending-guard.ts'
+import type { SharedState } from '../gateways/limits/shared-state.ts'
 import type { Cache } from '../projections/ports/cache.ts'
 import type { FanOut } from '../projections/ports/fan-out.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
@@ -45,6 +46,7 @@ export interface Everpost {
   readonly search: SearchApi
   readonly audit: Audit
   readonly cache: Cache
+  readonly sharedState: SharedState | undefined
   readonly fanOut: FanOut | undefined
   readonly checkpoints: CheckpointStore
   newQueue(): Promise<WorkQueue>
@@ -219,6 +221,7 @@ export async function openEverpost(
       search,
       audit,
       cache,
+      sharedState: engines.sharedState,
       features,
       resolver,
       guard,

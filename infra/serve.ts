@@ -192,6 +192,7 @@ async function startWeb(
     mailboxAt: (account, time) => services.mailboxAt(account, { time }),
     ...operationsOf(everpost, counters),
     cache: everpost.cache,
+    ...(everpost.sharedState ? { sharedState: everpost.sharedState } : {}),
     onError: (error, about) =>
       logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
   })
