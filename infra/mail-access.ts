@@ -44,6 +44,7 @@ export async function startMailAccess(
     contents: new OpenedContents(),
     waitForRevision: (account, revision, wait) => projectors.waitForRevision(account, revision, wait),
     settle: () => everpost.services.settle(),
+    substring: async (account, needle, field) => everpost.search.substring?.(account, needle, field),
     now: Date.now,
     log: logLine,
     count: counters.count,

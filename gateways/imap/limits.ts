@@ -22,6 +22,8 @@ export interface ImapLimits {
   readonly recheckMs: number
   /** How often a long command says how far it is (RFC 9585). */
   readonly progressMs: number
+  /** A text is looked for by reading up to so many messages; among more of them through the search index. */
+  readonly readAllBelow: number
   /** Errors in a row before the line is closed. */
   readonly badCommands: number
 }
@@ -39,5 +41,6 @@ export const DEFAULT_IMAP_LIMITS: ImapLimits = {
   idleMs: 31 * 60_000,
   recheckMs: 30_000,
   progressMs: 10_000,
+  readAllBelow: 1_000,
   badCommands: 20,
 }

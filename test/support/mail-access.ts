@@ -21,6 +21,7 @@ import { loadConfig } from '../../infra/config.ts'
 import { liveMailboxes } from '../../infra/live-mailboxes.ts'
 import { type Everpost, openEverpost } from '../../infra/open-everpost.ts'
 import { loadTls, type TlsPair } from '../../infra/tls.ts'
+import type { HeaderField } from '../../projections/ports/search-index.ts'
 import { HASH, PASSWORD } from '../smtp/listener.ts'
 
 export { PASSWORD }
@@ -101,6 +102,8 @@ export class MailAccess {
       contents: this.#contents,
       waitForRevision: (...args: Parameters<typeof projectors.waitForRevision>) => projectors.waitForRevision(...args),
       settle: () => everpost.services.settle(),
+      substring: (account: string, needle: string, field: HeaderField | null) =>
+        everpost.search.substring?.(account, needle, field) ?? Promise.resolve(undefined),
       now: Date.now,
       log: (event: string, facts: object) => void logged.push(`${event} ${JSON.stringify(facts)}`),
       count: () => undefined,

@@ -4,6 +4,7 @@ import { decodePartText } from '../../../domain/mail/body-text.ts'
 import { decodeHeaderText } from '../../../domain/mail/encoded-word.ts'
 import { eachField, unfold } from '../../../domain/mail/header.ts'
 import type { MimePart } from '../../../domain/mail/structure.ts'
+import type { HeaderField } from '../../../projections/ports/search-index.ts'
 import type { UidRow } from '../../../projections/queries.ts'
 import { OpenMessage } from '../message.ts'
 import { savedDates } from '../saved-dates.ts'
@@ -17,6 +18,15 @@ const DAY = 86_400_000
 /** Bytes of one part that are searched. */
 const MAX_PART = 4 * 1024 * 1024
 
+/** What a criterion says of a row by what was found out beforehand; undefined where the message must be looked into. */
+type Verdict = (row: UidRow) => boolean | undefined
+type Known = ReadonlyMap<Criterion, Verdict>
+
+const among =
+  (uids: ReadonlySet<number>): Verdict =>
+  ({ uid }) =>
+    uids.has(uid)
+
 /** Rows that match, ascending by UID; of those `among` alone where given. */
 export async function searchMailbox(
   session: Session,
@@ -24,17 +34,18 @@ export async function searchMailbox(
   among?: readonly number[],
 ): Promise<readonly UidRow[]> {
   const { mailbox: selected, services } = session
-  const numbers = new Map<Criterion, ReadonlySet<number>>()
-  resolveNumbers(session, criterion, numbers)
+  const known = new Map<Criterion, Verdict>()
+  resolveNumbers(session, criterion, known)
   const found: UidRow[] = []
   const stream = mailboxStream(selected.account)
   const uids = among ?? bounded(session, criterion) ?? selected.uids
-  if (asksFor(criterion, 'saved')) await resolveSaved(session, criterion, uids, numbers)
+  if (asksFor(criterion, 'saved')) await resolveSaved(session, criterion, uids, known)
+  if (uids.length > session.limits.readAllBelow) await resolveTexts(session, criterion, known)
   let looked = 0
   for await (const rows of selected.rows(uids)) {
     session.progress.step(looked, uids.length)
     looked += rows.length
-    const verdicts = rows.map((row) => byRow(criterion, row, numbers))
+    const verdicts = rows.map((row) => byRow(criterion, row, known))
     const unsure = rows.filter((_, i) => verdicts[i] === undefined)
     const matching = new Set<number>()
     for (let i = 0; i < unsure.length; i += OPENED) {
@@ -44,7 +55,7 @@ export async function searchMailbox(
       const threads = await threadsOf(session, criterion, some)
       for (const row of some) {
         const message = opened.get(row.uid)
-        if (message && (await matches(criterion, new Looked(message, numbers, threads.get(row.id)))))
+        if (message && (await matches(criterion, new Looked(message, known, threads.get(row.id)))))
           matching.add(row.uid)
       }
     }
@@ -96,8 +107,8 @@ export function frozen(session: Session, criterion: Criterion): Criterion {
   }
 }
 
-function resolveNumbers(session: Session, criterion: Criterion, into: Map<Criterion, ReadonlySet<number>>): void {
-  if (criterion.kind === 'numbers') into.set(criterion, new Set(tolerant(session, criterion)))
+function resolveNumbers(session: Session, criterion: Criterion, into: Map<Criterion, Verdict>): void {
+  if (criterion.kind === 'numbers') into.set(criterion, among(new Set(tolerant(session, criterion))))
   else if (criterion.kind === 'and' || criterion.kind === 'or')
     for (const part of criterion.of) resolveNumbers(session, part, into)
   else if (criterion.kind === 'not') resolveNumbers(session, criterion.of, into)
@@ -108,7 +119,7 @@ async function resolveSaved(
   session: Session,
   criterion: Criterion,
   uids: readonly number[],
-  into: Map<Criterion, ReadonlySet<number>>,
+  into: Map<Criterion, Verdict>,
 ): Promise<void> {
   const dates = await savedDates(session.services, session.mailbox.account, uids, (done) =>
     session.progress.step(done, uids.length),
@@ -118,18 +129,60 @@ async function resolveSaved(
     else if (part.kind === 'not') visit(part.of)
     else if (part.kind === 'saved') {
       const within = [...dates].filter(([, at]) => at >= part.from && at < part.before)
-      into.set(part, new Set(within.map(([uid]) => uid)))
+      into.set(part, among(new Set(within.map(([uid]) => uid))))
     }
   }
   visit(criterion)
 }
 
+const INDEXED_FIELDS: Readonly<Record<string, HeaderField>> = {
+  subject: 'subject',
+  from: 'from',
+  to: 'to',
+  cc: 'cc',
+  bcc: 'cc',
+}
+
+/**
+ * Texts by the search index. What it has not seen yet, and what it finds without being sure, is looked into. Of the header it holds
+ * From, To, Cc, Bcc, Subject and names of files: in a large mailbox TEXT finds other fields no more (RFC 9051 §6.4.4 lets a server match
+ * flexibly), HEADER does.
+ */
+async function resolveTexts(session: Session, criterion: Criterion, into: Map<Criterion, Verdict>): Promise<void> {
+  switch (criterion.kind) {
+    case 'and':
+    case 'or':
+      for (const part of criterion.of) await resolveTexts(session, part, into)
+      return
+    case 'not':
+      return resolveTexts(session, criterion.of, into)
+    case 'text':
+    case 'body':
+    case 'header': {
+      const field = criterion.kind === 'header' ? INDEXED_FIELDS[criterion.name] : null
+      if (field === undefined || criterion.text === '') return
+      const { account } = session.mailbox
+      const match = await session.services.substring(account, criterion.text, field).catch((error: unknown) => {
+        session.services.log('search index', { via: 'imap', error: String(error) })
+        return undefined
+      })
+      const index = match && (await session.mailbox.index())
+      if (!match || !index) return
+      const uids = new Set(match.messageIds.map((id) => index.uidOf(id)))
+      const sure = match.sure && criterion.kind === 'text'
+      into.set(criterion, ({ uid }) => {
+        if (uids.has(uid)) return sure ? true : undefined
+        return uid - 1 > match.upTo ? undefined : false
+      })
+      return
+    }
+    default:
+      return
+  }
+}
+
 /** Undefined where the row alone cannot tell. */
-function byRow(
-  criterion: Criterion,
-  row: UidRow,
-  numbers: ReadonlyMap<Criterion, ReadonlySet<number>>,
-): boolean | undefined {
+function byRow(criterion: Criterion, row: UidRow, known: Known): boolean | undefined {
   switch (criterion.kind) {
     case 'all':
       return true
@@ -138,26 +191,26 @@ function byRow(
     case 'and': {
       let sure = true
       for (const part of criterion.of) {
-        const verdict = byRow(part, row, numbers)
+        const verdict = byRow(part, row, known)
         if (verdict === false) return false
         if (verdict === undefined) sure = false
       }
       return sure ? true : undefined
     }
     case 'or': {
-      const [a, b] = criterion.of.map((part) => byRow(part, row, numbers))
+      const [a, b] = criterion.of.map((part) => byRow(part, row, known))
       if (a === true || b === true) return true
       return a === false && b === false ? false : undefined
     }
     case 'not': {
-      const verdict = byRow(criterion.of, row, numbers)
+      const verdict = byRow(criterion.of, row, known)
       return verdict === undefined ? undefined : !verdict
     }
     case 'flag':
       return row.flags.includes(criterion.flag)
     case 'saved':
     case 'numbers':
-      return numbers.get(criterion)?.has(row.uid) ?? false
+      return known.get(criterion)?.(row) ?? false
     case 'received': {
       return row.receivedAt >= criterion.from && row.receivedAt < criterion.before
     }
@@ -167,11 +220,12 @@ function byRow(
       return row.modseq >= criterion.atLeast
     case 'email-id':
       return row.id === criterion.id
-    case 'sent':
-    case 'thread-id':
     case 'header':
     case 'body':
     case 'text':
+      return known.get(criterion)?.(row)
+    case 'sent':
+    case 'thread-id':
       return undefined
     default: {
       const _: never = criterion
@@ -201,15 +255,15 @@ export function asksFor(criterion: Criterion, kind: Criterion['kind']): boolean 
 /** One message while it is looked into: header and body are decoded once, and only if asked for. */
 class Looked {
   readonly message: OpenMessage
-  readonly numbers: ReadonlyMap<Criterion, ReadonlySet<number>>
+  readonly known: Known
   readonly threadId: string | undefined
   #fields: Promise<readonly { readonly name: string; readonly value: string }[]> | undefined
   #body: Promise<string> | undefined
   #excerpt: string | undefined
 
-  constructor(message: OpenMessage, numbers: Looked['numbers'], threadId: string | undefined) {
+  constructor(message: OpenMessage, known: Known, threadId: string | undefined) {
     this.message = message
-    this.numbers = numbers
+    this.known = known
     this.threadId = threadId
   }
 
@@ -259,7 +313,7 @@ class Looked {
 }
 
 async function matches(criterion: Criterion, looked: Looked): Promise<boolean> {
-  const known = byRow(criterion, looked.message.row, looked.numbers)
+  const known = byRow(criterion, looked.message.row, looked.known)
   if (known !== undefined) return known
   switch (criterion.kind) {
     case 'and':

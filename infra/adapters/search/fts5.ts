@@ -32,6 +32,7 @@ import { traceHas } from '../../../projections/search/trace.ts'
 import { Batch } from './fts5-batch.ts'
 import { compilePlan, FLAG_BITS } from './fts5-query.ts'
 import { ACCOUNT_STEP, messageKey, messageOfKey, rangeOf } from './fts5-rows.ts'
+import { type SubstringMatch, Substrings } from './fts5-substring.ts'
 
 /** 'EVPS': marks the file as an Everpost search index (PRAGMA application_id). */
 const APPLICATION_ID = 0x45565053
@@ -81,6 +82,7 @@ export class Fts5Index implements SearchIndex {
   readonly #accounts = new Map<AccountId, number>()
   readonly #folders = new Map<string, number>()
   readonly #path: string
+  #substrings: Substrings | undefined
   #closed = false
 
   /** Opens or makes the file. A damaged one, or one of another version, rejects: delete it and rebuild. */
@@ -271,6 +273,22 @@ export class Fts5Index implements SearchIndex {
         score: candidate.score / 1e6,
       }
     })
+  }
+
+  /** As `SearchApi.substring`. */
+  substring(account: AccountId, needle: string, field: HeaderField | null): SubstringMatch | undefined {
+    this.#open()
+    this.#substrings ??= new Substrings(this.#db)
+    try {
+      this.#db.exec('BEGIN')
+      try {
+        return this.#substrings.find(this.#accountNow(account), needle, field)
+      } finally {
+        this.#db.exec('COMMIT')
+      }
+    } catch (error) {
+      throw this.#failure(error)
+    }
   }
 
   async optimize(): Promise<void> {

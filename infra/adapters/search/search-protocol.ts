@@ -1,5 +1,6 @@
 // What the main thread and the search threads say to each other.
 import type { AccountId, Position } from '../../../domain/log.ts'
+import type { HeaderField } from '../../../projections/ports/search-index.ts'
 import type { ParkedEvent } from '../../../projections/ports/view-store.ts'
 import type { SearchOptions } from '../../../projections/search/search.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
@@ -17,6 +18,12 @@ export interface SearchThreadConfig {
 
 export type SearchRequest =
   | { readonly op: 'search'; readonly account: AccountId; readonly query: string; readonly options: SearchOptions }
+  | {
+      readonly op: 'substring'
+      readonly account: AccountId
+      readonly needle: string
+      readonly field: HeaderField | null
+    }
   /** Later queries go to this file. */
   | { readonly op: 'open'; readonly file: string }
   | { readonly op: 'digest' }
@@ -35,7 +42,7 @@ export interface SearchIndexStatus {
   readonly parkedCount: number
 }
 
-/** A `SearchResult` comes as JSON: one string crosses threads faster than its many small objects. */
+/** A `SearchResult` or a `SubstringMatch` comes as JSON: one string crosses threads faster than its many small objects. */
 export type SearchAnswer = string | SearchDigest | SearchIndexStatus | null
 
 export type ToThread =

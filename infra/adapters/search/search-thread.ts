@@ -147,6 +147,8 @@ function answerQueries(source: OpenedSource): Service {
       switch (request.op) {
         case 'search':
           return JSON.stringify(await searchMessages(index, events, request.account, request.query, request.options))
+        case 'substring':
+          return JSON.stringify(index.substring(request.account, request.needle, request.field) ?? null)
         case 'open': {
           const before = index
           index = new Fts5Index(request.file, { readOnly: true })

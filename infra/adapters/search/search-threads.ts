@@ -3,12 +3,14 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { AccountId, Position } from '../../../domain/log.ts'
+import type { HeaderField } from '../../../projections/ports/search-index.ts'
 import { SearchIndexError } from '../../../projections/ports/search-index.ts'
 import { SEARCH_PROJECTOR } from '../../../projections/search/projector.ts'
 import type { SearchOptions, SearchResult } from '../../../projections/search/search.ts'
 import type { ProjectionStatus, RebuildProgress, RebuiltProjection } from '../../projector/projectors.ts'
 import type { SourceConfig } from '../journal/open-source.ts'
 import { Catalog } from '../views/catalog.ts'
+import type { SubstringMatch } from './fts5-substring.ts'
 import { PositionWaiters } from './position-waiters.ts'
 import type { SearchApi } from './search-api.ts'
 import type {
@@ -88,6 +90,14 @@ export class SearchThreads implements SearchApi {
     if (free.waiting >= MAX_WAITING) throw new SearchIndexError('unavailable', 'Too many searches at once; try again.')
     const answer = await free.call({ op: 'search', account, query, options })
     return JSON.parse(String(answer)) as SearchResult
+  }
+
+  async substring(account: AccountId, needle: string, field: HeaderField | null): Promise<SubstringMatch | undefined> {
+    if (this.#closed) throw new SearchIndexError('closed', 'Search was closed.')
+    const free = await this.#queryThread()
+    if (free.waiting >= MAX_WAITING) throw new SearchIndexError('unavailable', 'Too many searches at once; try again.')
+    const answer = await free.call({ op: 'substring', account, needle, field })
+    return (JSON.parse(String(answer)) as SubstringMatch | null) ?? undefined
   }
 
   /** The least busy thread. Threads start when searches need them: an idle server does without. */
