@@ -1,5 +1,6 @@
-// imap: IMAP and POP3 beside Dovecot in the same run, by the same client. Usage: npm run bench -- imap [mixed|large|pop3|idle]
+// imap: IMAP and POP3 beside Dovecot in the same run, by the same client. Usage: npm run bench -- imap [mixed|large|search|sync|pop3|idle]
 import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { generator, LoadClient, message, mixed } from './imap-client.ts'
@@ -24,21 +25,14 @@ function dovecot(...words: readonly string[]): void {
 }
 
 const OURS = 'everpost-password'
+const EVERPOST = join(import.meta.dirname, '../../infra/everpost.ts')
 
 async function everpost(accounts: number, name: string): Promise<{ server: BenchServer; access: Server }> {
   const server = await startBenchServer(join(folder.path, name), { EVERPOST_INSECURE_LOOPBACK_AUTH: '1' })
   for (let i = 1; i <= accounts; i++)
     execFileSync(
       process.execPath,
-      [
-        join(import.meta.dirname, '../../infra/everpost.ts'),
-        'account',
-        'add',
-        `user${i}@example.test`,
-        '--password-stdin',
-        '--data',
-        server.data,
-      ],
+      [EVERPOST, 'account', 'add', `user${i}@example.test`, '--password-stdin', '--data', server.data],
       { input: `${OURS}\n`, stdio: ['pipe', 'ignore', 'inherit'] },
     )
   const { imap = 0, pop3 = 0 } = server.ports
@@ -170,6 +164,96 @@ async function benchLarge(): Promise<void> {
       await run(access)
       await compare(`large_${metric}`, 'ms', run, 1, LARGE, 'less', { ours: access, peer: PEER })
     }
+  } finally {
+    await server.stop()
+    dovecot('stop')
+  }
+}
+
+const SEARCHED = Number(process.env['SEARCHED'] ?? 100_000)
+const WORDS = 'garden invoice meeting weather lottery train picture budget holiday kitchen window music'.split(' ')
+
+/** Texts of their own, a word of the common ones in every other, a rare one in each thousandth. */
+const textual = (i: number): string =>
+  message(i, 1500).replace(
+    /\r\n\r\n/,
+    `\r\n\r\n${i % 1000 === 7 ? 'quicksilver ' : ''}${i % 2 === 0 ? 'commonplace ' : ''}${WORDS.map((word, k) => word + ((i * (k + 3)) % 97)).join(' ')}\r\n`,
+  )
+
+/** A folder of many messages: a thousand appended, then copied. */
+async function fill(each: Server, name: string, count: number, text: (i: number) => string): Promise<void> {
+  const client = await LoadClient.open(each.imap, user(1), each.password)
+  await client.run(`CREATE ${name}`)
+  for (let k = 0; k < 1000; k++) await client.append('INBOX', text(k))
+  await client.run('SELECT INBOX')
+  for (let k = 0; k < count / 1000; k++) await client.run(`COPY 1:1000 ${name}`)
+  client.close()
+}
+
+async function benchSearch(): Promise<void> {
+  const { server, access } = await everpost(1, 'search')
+  dovecot('clean')
+  dovecot('start')
+  try {
+    for (const each of [access, PEER]) await fill(each, 'Big', SEARCHED, textual)
+    // The index follows behind; what it has not seen would be read instead.
+    execFileSync(process.execPath, [EVERPOST, 'search', user(1), 'quicksilver', '--data', server.data], {
+      stdio: 'ignore',
+    })
+    for (const [metric, command] of [
+      ['search_text_rare', 'SEARCH TEXT quicksilver'],
+      ['search_text_common', 'SEARCH TEXT commonplace'],
+      ['search_text_part_of_a_word', 'SEARCH TEXT icksilv'],
+    ] as const) {
+      const run = async (each: Server) => {
+        const client = await LoadClient.open(each.imap, user(1), each.password)
+        await client.run('SELECT Big')
+        const started = performance.now()
+        await client.run(command)
+        const took = performance.now() - started
+        client.close()
+        return took
+      }
+      await run(access)
+      await compare(metric, 'ms', run, 20, SEARCHED, 'less', { ours: access, peer: PEER })
+    }
+  } finally {
+    await server.stop()
+    dovecot('stop')
+  }
+}
+
+const SYNCED = Number(process.env['SYNCED'] ?? 20_000)
+
+async function benchSync(): Promise<void> {
+  const { server, access } = await everpost(1, 'sync')
+  dovecot('clean')
+  dovecot('start')
+  let n = 0
+  try {
+    for (const each of [access, PEER]) await fill(each, 'Big', SYNCED, (i) => message(i, 4000))
+    const run = async (each: Server) => {
+      const home = join(folder.path, `mbsync-${n++}`)
+      mkdirSync(join(home, 'mail'), { recursive: true })
+      writeFileSync(
+        join(home, 'mbsyncrc'),
+        [
+          ...['IMAPAccount a', 'Host 127.0.0.1', `Port ${each.imap}`, `User ${user(1)}`, `Pass ${each.password}`],
+          ...['SSLType None', 'AuthMechs LOGIN', '', 'IMAPStore far', 'Account a', '', 'MaildirStore near'],
+          ...[`Path ${home}/mail/`, `Inbox ${home}/mail/INBOX`, '', 'Channel c', 'Far :far:', 'Near :near:'],
+          ...['Patterns Big', 'Create Near', 'SyncState *', 'Sync Pull', ''],
+        ].join('\n'),
+      )
+      const started = performance.now()
+      execFileSync('mbsync', ['-c', join(home, 'mbsyncrc'), '-q', 'c'], { stdio: 'ignore' })
+      const seconds = (performance.now() - started) / 1000
+      const got =
+        readdirSync(join(home, 'mail', 'Big', 'new')).length + readdirSync(join(home, 'mail', 'Big', 'cur')).length
+      if (got !== SYNCED) throw new Error(`mbsync fetched ${got} of ${SYNCED} from ${each.name}`)
+      rmSync(home, { recursive: true })
+      return SYNCED / seconds
+    }
+    await compare('sync_mbsync', 'messages/s', run, 1, SYNCED, 'more', { ours: access, peer: PEER })
   } finally {
     await server.stop()
     dovecot('stop')
@@ -316,6 +400,8 @@ class LoadIdler {
 try {
   if (WHAT === 'mixed' || WHAT === 'all') await benchMixed()
   if (WHAT === 'large' || WHAT === 'all') await benchLarge()
+  if (WHAT === 'search' || WHAT === 'all') await benchSearch()
+  if (WHAT === 'sync' || WHAT === 'all') await benchSync()
   if (WHAT === 'pop3' || WHAT === 'all') await benchPop3()
   if (WHAT === 'idle' || WHAT === 'all') await benchIdle()
 } finally {

@@ -44,17 +44,15 @@ export class Substrings {
     const [first, last] = rangeOf(account)
     const upTo = this.#newest(first, last)
     const mark = field === null ? '' : FIELD_MARKS[field]
-    let docs: Set<number> | undefined
+    const terms: (readonly string[])[] = []
     for (const piece of pieces) {
-      const terms = piece.exact ? [mark + piece.text] : this.#termsWith(piece, mark)
-      if (terms === undefined) return undefined
-      const found = this.#docsWith(terms, first, last, docs)
-      docs = found
-      if (found.size === 0) break
+      const some = piece.exact ? [mark + piece.text] : this.#termsWith(piece, mark)
+      if (some === undefined) return undefined
+      terms.push(some)
     }
     const [only] = pieces
     const sure = field === null && pieces.length === 1 && only?.text === needle && ONE_WORD.test(needle)
-    return { messageIds: this.#messages(docs ?? new Set()), sure, upTo }
+    return { messageIds: this.#messages(terms, first, last), sure, upTo }
   }
 
   #refresh(): void {
@@ -95,38 +93,29 @@ export class Substrings {
     return terms
   }
 
-  /** Documents that have one of the terms; of those `among` alone where given. */
-  #docsWith(
-    terms: readonly string[],
-    first: number,
-    last: number,
-    among: ReadonlySet<number> | undefined,
-  ): Set<number> {
-    const select = this.#db.prepare('SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?')
+  /** Messages that have a term of each list. */
+  #messages(lists: readonly (readonly string[])[], first: number, last: number): readonly string[] {
+    if (lists.some((terms) => terms.length === 0)) return []
+    // The shortest list is walked in the index; the others are part of the same question as long as that stays short.
+    const [most = [], ...others] = lists.toSorted((a, b) => b.length - a.length)
+    const required = others.map((terms) => ` AND (${anyOf(terms.slice(0, TERMS_A_QUERY))})`)
+    const select = this.#db.prepare(
+      `SELECT d.message FROM words CROSS JOIN docs d ON d.doc = words.rowid
+       WHERE words MATCH ? AND words.rowid BETWEEN ? AND ?`,
+    )
     select.setReturnArrays(true)
-    const docs = new Set<number>()
-    for (let from = 0; from < terms.length; from += TERMS_A_QUERY) {
-      const query = terms
-        .slice(from, from + TERMS_A_QUERY)
-        .map((term) => `"${term}"`)
-        .join(' OR ')
-      for (const [doc] of select.iterate(query, first, last) as unknown as Iterable<[number]>)
-        if (among === undefined || among.has(doc)) docs.add(doc)
+    const fits = others.every((terms) => terms.length <= TERMS_A_QUERY)
+    const found = new Set<string>()
+    for (let from = 0; from < most.length; from += TERMS_A_QUERY) {
+      const query = `(${anyOf(most.slice(from, from + TERMS_A_QUERY))})${fits ? required.join('') : ''}`
+      for (const [message] of select.iterate(query, first, last) as unknown as Iterable<[unknown]>)
+        found.add(messageOfKey(message))
     }
-    return docs
-  }
-
-  #messages(docs: ReadonlySet<number>): readonly string[] {
-    const select = this.#db.prepare('SELECT message FROM docs WHERE doc = ?')
-    select.setReturnArrays(true)
-    const ids: string[] = []
-    for (const doc of docs) {
-      const row = select.get(doc) as unknown as [unknown] | undefined
-      if (row !== undefined) ids.push(messageOfKey(row[0]))
-    }
-    return ids
+    return [...found]
   }
 }
+
+const anyOf = (terms: readonly string[]): string => terms.map((term) => `"${term}"`).join(' OR ')
 
 interface Piece {
   readonly text: string
