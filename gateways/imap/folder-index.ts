@@ -2,6 +2,62 @@
 // folder touch no disk. live-mailbox.ts loads it, and folds events into it.
 import type { UidRow } from '../../projections/queries.ts'
 
+/** A row whose rarer fields are made when somebody looks: a search over a long folder makes hundreds of thousands. */
+class IndexedRow implements UidRow {
+  readonly id: string
+  readonly uid: number
+  readonly modseq: number
+  readonly flags: readonly string[]
+  readonly receivedAt: number
+  readonly size: number
+  readonly sent: number
+  readonly at: number
+
+  constructor(
+    id: string,
+    uid: number,
+    modseq: number,
+    flags: readonly string[],
+    receivedAt: number,
+    size: number,
+    sent: number,
+    at: number,
+  ) {
+    this.id = id
+    this.uid = uid
+    this.modseq = modseq
+    this.flags = flags
+    this.receivedAt = receivedAt
+    this.size = size
+    this.sent = sent
+    this.at = at
+  }
+  get date(): number | null {
+    return Number.isNaN(this.sent) ? null : this.sent
+  }
+  get position(): bigint {
+    return BigInt(this.at)
+  }
+}
+
+/** A row with some fields changed. */
+export const changedRow = (row: UidRow, changes: Partial<UidRow>): UidRow => {
+  const { id, uid, modseq, flags, receivedAt, date, size, position } = row
+  return { id, uid, modseq, flags, receivedAt, date, size, position, ...changes }
+}
+
+/** The same few lists of flags come again and again: one array for each. */
+const lists = new Map<string, readonly string[]>()
+const MAX_LISTS = 10_000
+function sameList(flags: readonly string[]): readonly string[] {
+  const key = flags.join(' ')
+  const known = lists.get(key)
+  if (known !== undefined) return known
+  if (lists.size >= MAX_LISTS) lists.clear()
+  lists.set(key, flags)
+  return flags
+}
+
 export class FolderIndex {
   /** Ascending. */
   uids = new Uint32Array(0)
@@ -47,17 +103,16 @@ export class FolderIndex {
   }
 
   row(place: number): UidRow {
-    const date = this.#dates[place] as number
-    return {
-      id: this.#ids[place] as string,
-      uid: this.uids[place] as number,
-      modseq: this.#modseqs[place] as number,
-      flags: this.#flags[place] as readonly string[],
-      receivedAt: this.#received[place] as number,
-      date: Number.isNaN(date) ? null : date,
-      size: this.#sizes[place] as number,
-      position: BigInt(this.#positions[place] as number),
-    }
+    return new IndexedRow(
+      this.#ids[place] as string,
+      this.uids[place] as number,
+      this.#modseqs[place] as number,
+      this.#flags[place] as readonly string[],
+      this.#received[place] as number,
+      this.#sizes[place] as number,
+      this.#dates[place] as number,
+      this.#positions[place] as number,
+    )
   }
 
   /** UIDs by the Date field, INTERNALDATE where it is missing, equal ones ascending (RFC 5256 §2.2). */
@@ -152,7 +207,7 @@ export class FolderIndex {
     this.#dates[place] = row.date ?? Number.NaN
     this.#sizes[place] = row.size
     this.#positions[place] = Number(row.position)
-    this.#flags[place] = row.flags
+    this.#flags[place] = sameList(row.flags)
     this.#ids[place] = row.id
   }
 

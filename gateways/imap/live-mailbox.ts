@@ -6,7 +6,7 @@ import type { Arrival, MailboxEvent } from '../../domain/mailbox/mailbox.ts'
 import { changedFlags, sortedFlags } from '../../projections/mailbox/projector.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { FolderRow, MailboxQueries, UidRow } from '../../projections/queries.ts'
-import { FolderIndex } from './folder-index.ts'
+import { changedRow, FolderIndex } from './folder-index.ts'
 
 /** Rows of all folders of all accounts together: about 100 bytes each. */
 const MAX_ROWS = 1_000_000
@@ -237,7 +237,7 @@ export class LiveMailbox {
         const { messageId, copyId, folderId } = event.data
         const source = this.find(messageId)
         if (source === undefined) return this.indexOf(folderId)?.has(modseq) ?? false
-        return this.#enter(folderId, { ...source.row, id: copyId, uid: modseq, modseq }, modseq)
+        return this.#enter(folderId, changedRow(source.row, { id: copyId, uid: modseq, modseq }), modseq)
       }
       case 'MessageMoved': {
         const { messageId, folderId } = event.data
@@ -245,7 +245,7 @@ export class LiveMailbox {
         if (found === undefined || !this.#folders.has(folderId)) return false
         if (found.row.uid >= modseq || found.folderId === folderId) return true
         this.#leave(found.folderId, [found.row], modseq)
-        return this.#enter(folderId, { ...found.row, uid: modseq, modseq }, modseq)
+        return this.#enter(folderId, changedRow(found.row, { uid: modseq, modseq }), modseq)
       }
       case 'MessagesExpunged': {
         const gone = new Map<string, UidRow[]>()
@@ -309,7 +309,7 @@ export class LiveMailbox {
         folder.modseq = modseq
         counted.add(folder)
       }
-      this.#loaded.get(each.folderId)?.index.put([{ ...each.row, flags, modseq }])
+      this.#loaded.get(each.folderId)?.index.put([changedRow(each.row, { flags, modseq })])
     }
     return true
   }

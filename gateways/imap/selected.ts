@@ -89,6 +89,19 @@ export class Selected {
     return this.uids[place] === uid ? place + 1 : 0
   }
 
+  /** Of rows that ascend by UID. */
+  sequencesOf(rows: readonly { readonly uid: number }[]): readonly number[] {
+    const sequences: number[] = []
+    let place = 0
+    for (const { uid } of rows) {
+      // Mostly the next one; else it is looked for.
+      if (this.uids[place] !== uid) place = this.place(uid)
+      sequences.push(this.uids[place] === uid ? place + 1 : 0)
+      place++
+    }
+    return sequences
+  }
+
   /** UIDs that a set names, ascending. A sequence number that no message has is BAD in the making: here it is NO. */
   resolve(set: SequenceSet, byUid: boolean): readonly number[] {
     if (set === '$') return this.saved.filter((uid) => this.sequenceOf(uid) > 0)

@@ -29,9 +29,9 @@ export const search: Command = {
       const told = extended.min || extended.max || extended.count || extended.all || extended.partial
       if (told) writeExtended(session, rows, extended, { tag, byUid, ordered: false, modseq })
     } else {
-      const numbers = rows.map(({ uid }) => (byUid ? uid : session.mailbox.sequenceOf(uid)))
+      const numbers = byUid ? rows.map(({ uid }) => uid) : session.mailbox.sequencesOf(rows)
       const newest = modseq && rows.length > 0 ? ` (MODSEQ ${highest(rows)})` : ''
-      session.out.line(`* SEARCH${numbers.map((number) => ` ${number}`).join('')}${newest}`)
+      session.out.line(`* SEARCH${numbers.length > 0 ? ` ${numbers.join(' ')}` : ''}${newest}`)
     }
     return { holdExpunges: !byUid }
   },
