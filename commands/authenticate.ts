@@ -12,6 +12,8 @@ export async function authenticate(
 ): Promise<DirectoryAccount | undefined> {
   const account = await accountOfName(directory, address)
   if (account?.appPasswords.some(({ hash }) => same(hash, hashSecret(password)))) return account
+  // A whole token is a password as well: people paste what they were given.
+  if (account && (await authenticateToken(directory, password))?.account.id === account.id) return account
   const right = await verifyPassword(password, account?.passwordHash)
   return right ? account : undefined
 }

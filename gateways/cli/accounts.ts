@@ -179,10 +179,10 @@ export async function tokenCreate(services: CliServices, argv: readonly string[]
   const account = await accountNamed(services, address)
   const { secret, hash } = newSecret()
   const appPasswordId = newId()
-  const scram = await newVerifier(account, secret)
+  const token = `ep_${account.id}_${secret}`
+  const scram = await newVerifier(account, token)
   const label = values.label ?? 'token'
   await change(services, account.id, { type: 'AddAppPassword', appPasswordId, label, hash, ...scram })
-  const token = `ep_${account.id}_${secret}`
   if (values.json) return printJson(io, { id: appPasswordId, token })
   io.out(`${token}\n`)
 }

@@ -75,15 +75,16 @@ export class MailAccess {
     await this.settle()
   }
 
-  /** The bearer token of a new app password; what follows its last `_` is the password. */
+  /** A new token, which is an app password too. */
   async token(name: string): Promise<string> {
     const id = this.ids.get(name) ?? ''
     const { secret, hash } = newSecret()
-    const scram = await newVerifier(await this.everpost.projectors.directory.account(id), secret)
+    const token = `ep_${id}_${secret}`
+    const scram = await newVerifier(await this.everpost.projectors.directory.account(id), token)
     const change = { type: 'AddAppPassword' as const, appPasswordId: newId(), label: 'test', hash, ...scram }
     await changeAccount(this.everpost.journal, contextOf('test', 'cli'), id, change)
     await this.settle()
-    return `ep_${id}_${secret}`
+    return token
   }
 
   get services() {

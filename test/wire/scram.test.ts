@@ -125,7 +125,7 @@ describe('SCRAM over IMAP', () => {
 
   it('takes app passwords in the same exchange, and no revoked or wrong ones', async (t) => {
     const name = await person()
-    const secret = (await access.token(name)).slice(30)
+    const secret = await access.token(name)
     const with_ = async (password: string) =>
       authenticate(
         await connected(t, false),
@@ -274,5 +274,16 @@ describe('implicit TLS', () => {
     const asked = { name: `${name}@example.test`, password: PASSWORD, header: 'p=tls-exporter,,' }
     const scram = new ScramClient({ ...asked, binding: exporter(socket) })
     assert.match((await authenticate(client, 'SCRAM-SHA-256-PLUS', scram)).answer, /^a OK/)
+  })
+})
+
+describe('a token as a password', () => {
+  it('signs in by whatever way passwords go, to its own account alone', async (t) => {
+    const name = await person()
+    const other = await person()
+    const token = await access.token(name)
+    const client = await connected(t, false)
+    assert.equal((await client.send(`LOGIN ${other}@example.test "${token}"`)).status, 'NO')
+    assert.equal((await client.send(`LOGIN ${name}@example.test "${token}"`)).status, 'OK')
   })
 })
