@@ -124,9 +124,11 @@ describe('NOTIFY (RFC 5465)', () => {
     await client.ok(`SETACL Plans ${guest}@example.test l`)
     await client.ok('APPEND Plans {}', mail('two'))
     await client.ok(`DELETEACL Plans ${guest}@example.test`)
+    // Told by then, or with the comparison that follows: nothing counts what may not be read.
     const { lines } = await other.ok('NOOP')
+    const told = lines.some((line) => line.includes('NonExistent')) ? lines : [...lines, await other.line()]
     assert.deepEqual(
-      [...lines, await other.line()].filter((line) => line.includes('STATUS')),
+      told.filter((line) => line.includes('STATUS')),
       [],
     )
   })
