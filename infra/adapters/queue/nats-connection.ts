@@ -22,7 +22,6 @@ export async function connectNats(url: string, name: string): Promise<NatsConnec
       name,
       ...(user === undefined ? {} : { user, pass: password ?? '' }),
       ...(tls ? { tls: {} } : {}),
-      ...(protocol === 'tls:' ? { tls: {} } : {}),
       timeout: CONNECT_MS,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_MS,
