@@ -11,6 +11,7 @@ export class OpenSegment {
   readonly #fd: number
   #reading = 0
   #ended = false
+  readonly #closed = Promise.withResolvers<void>()
 
   private constructor(fd: number) {
     this.#fd = fd
@@ -37,14 +38,16 @@ export class OpenSegment {
     })
   }
 
-  /** The file closes when what is being read has been: its number must not become another file's before. */
-  end(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#closeIdle()
+  /** The file closes when what is being read has been: its number must not become another file's before. Resolves then. */
+  end(): Promise<void> {
+    if (!this.#ended) {
+      this.#ended = true
+      this.#closeIdle()
+    }
+    return this.#closed.promise
   }
 
   #closeIdle(): void {
-    if (this.#ended && this.#reading === 0) close(this.#fd, () => undefined)
+    if (this.#ended && this.#reading === 0) close(this.#fd, () => this.#closed.resolve())
   }
 }

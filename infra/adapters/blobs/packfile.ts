@@ -101,7 +101,7 @@ export class PackfileBlobStore implements BlobStore {
     if (this.#closed) return
     this.#closed = true
     this.#index.close()
-    for (const segment of this.#segments.values()) (await segment).end()
+    for (const segment of this.#segments.values()) await (await segment).end()
     this.#segments.clear()
   }
 
