@@ -55,7 +55,7 @@ it('moves to EventStoreDB and back while mail comes in', async (t) => {
     stop = false
     const coming = mailIn(everpost)
     const before = acknowledged.length
-    while (acknowledged.length < before + 20) await new Promise((resolve) => setImmediate(resolve))
+    while (acknowledged.length < before + 8) await new Promise((resolve) => setImmediate(resolve))
     const options = { signal: new AbortController().signal, onProgress: () => undefined }
     await everpost.services.migrate(files[next], { ...options, prepare: true })
     const moved = await everpost.services.migrate(files[next], { ...options, prepare: false })
