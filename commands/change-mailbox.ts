@@ -44,7 +44,7 @@ export async function changeMailbox(
     return refused('too-many', `A command takes at most ${MAX_MESSAGES_PER_COMMAND} messages: send several.`)
   }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { state, revision } = await loadMailbox(ports, account, wanted)
+    const { state, revision } = await loadMailbox(ports, account, wanted, { toTheEnd: aboutFolders(command) })
     const decision = decide(command, state)
     if ('refused' in decision) return { ok: false, refusal: decision.refused }
     if (decision.events.length === 0) return { ok: true, revision: revision ?? 0n, events: [] }
@@ -109,6 +109,7 @@ export async function loadMailbox(
   { journal, snapshots }: MailboxPorts,
   account: AccountId,
   wanted: readonly string[],
+  { toTheEnd = true }: { readonly toTheEnd?: boolean } = {},
 ): Promise<{ readonly state: Mailbox; readonly revision: Revision | undefined }> {
   const snapshot = await snapshots.snapshot(account, wanted)
   let state: Mailbox =
@@ -119,6 +120,7 @@ export async function loadMailbox(
           messages: new Map(snapshot.messages.map((message) => [message.id, message])),
         }
   let revision = snapshot.revision
+  if (snapshot.current && !toTheEnd) return { state, revision }
   const asked = new Set(wanted)
   for await (const event of journal.readStream(mailboxStream(account), { from: (revision ?? -1n) + 1n })) {
     revision = event.revision

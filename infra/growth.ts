@@ -8,9 +8,9 @@ import type { ProjectorsApi } from './projector/projectors.ts'
 import { throttled } from './throttle.ts'
 
 /** In a rush many messages share a transaction of the views, and more one of the index; a lone one is shown at once. */
-const VIEWS_WAKE = { calmMs: 4, busyMs: 50 }
+const VIEWS_WAKE = { calmMs: 8, busyMs: 50 }
 /** Followers of the views ask no oftener than the views change. */
-const VIEWED_WAKE = { calmMs: 2, busyMs: 50 }
+const VIEWED_WAKE = { calmMs: 20, busyMs: 50 }
 const SEARCH_WAKE = { calmMs: 50, busyMs: 2000 }
 /** How often it is asked whether other processes have written, should nobody have said so. */
 const ASK_MS = 1000

@@ -9,13 +9,14 @@ import type { Projectors } from './projector/projectors.ts'
 const TYPES: ReadonlySet<string> = new Set(MAILBOX_EVENT_TYPES)
 
 export function liveMailboxes(
-  journal: Pick<SealedJournal, 'readStream' | 'onAppended'>,
+  journal: Pick<SealedJournal, 'readStream' | 'onAppended' | 'atomic'>,
   projectors: Pick<Projectors, 'mailbox' | 'waitForRevision' | 'onApplied'>,
 ): { readonly live: LiveMailboxes; close(): void } {
   const ports: LivePorts = {
     source: journal,
     mailbox: projectors.mailbox,
     snapshots: projectors.mailbox,
+    alone: journal.atomic,
     waitForRevision: (account, revision, options) => projectors.waitForRevision(account, revision, options),
   }
   const live = new LiveMailboxes(ports)

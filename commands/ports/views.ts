@@ -31,6 +31,8 @@ export interface MailboxSnapshot {
   readonly folders: readonly FolderSnapshot[]
   /** Only messages that were asked for and are known. */
   readonly messages: readonly MessageSnapshot[]
+  /** Everything that was acknowledged to anybody is in it: who asks about messages need not read the tail of the stream. */
+  readonly current?: boolean
 }
 
 export interface MailboxSnapshots {

@@ -34,6 +34,8 @@ export interface LivePorts {
   readonly mailbox: MailboxQueries
   readonly snapshots: MailboxSnapshots
   waitForRevision(account: AccountId, revision: Revision, options?: { readonly timeoutMs?: number }): Promise<void>
+  /** No other process writes to the log: what this one appends is announced before anybody hears of it. */
+  readonly alone?: boolean
 }
 
 type Folder = { -readonly [Key in keyof FolderRow]: FolderRow[Key] }
@@ -403,7 +405,8 @@ export class LiveMailboxes implements MailboxSnapshots {
       return { id, name, parentId, role, subscribed, createdAt: BigInt(uidValidity - 1) }
     })
     const revision = mailbox.revision < 0n ? undefined : mailbox.revision
-    if (unknown.length === 0) return { revision, folders, messages }
+    const current = this.#ports.alone === true
+    if (unknown.length === 0) return { revision, folders, messages, current }
     // Of another age: the tail is folded from the older of the two, which leaves the newer as it is.
     const viewed = await this.#ports.snapshots.snapshot(account, unknown)
     const older = viewed.revision === undefined || (revision ?? -1n) < viewed.revision ? revision : viewed.revision
