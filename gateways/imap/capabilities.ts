@@ -4,7 +4,8 @@ import type { Session } from './session.ts'
 
 const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'ID', 'ENABLE', 'SASL-IR']
 
-const SIGNED_IN = [
+/** After sign-in, beside what is always there. */
+export const SIGNED_IN = [
   'IDLE',
   'NAMESPACE',
   'CHILDREN',
@@ -25,6 +26,7 @@ const SIGNED_IN = [
   'SPECIAL-USE',
   'CREATE-SPECIAL-USE',
   'STATUS=SIZE',
+  'STATUS=DELETED',
   'BINARY',
   'MULTIAPPEND',
   'WITHIN',

@@ -4,7 +4,7 @@ export interface Bar {
   readonly value: number
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const escapeXml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 export function bars(title: string, all: readonly Bar[]): string {
   const [left, width, row] = [330, 360, 30]
@@ -15,13 +15,13 @@ export function bars(title: string, all: readonly Bar[]): string {
   const lines = all.map(({ label, value }, i) => {
     const y = 40 + i * row
     const long = Math.max(1, (value / most) * width)
-    return `  <text x="${left - 10}" y="${y + 15}" text-anchor="end">${escape(label)}</text>
+    return `  <text x="${left - 10}" y="${y + 15}" text-anchor="end">${escapeXml(label)}</text>
   <rect x="${left}" y="${y}" width="${long.toFixed(1)}" height="20" fill="#4f7cac"/>
   <text x="${(left + long + 8).toFixed(1)}" y="${y + 15}">${shown(value)}</text>`
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${left + width + 90} ${height}" role="img" aria-label="${escape(title)}" font-family="sans-serif" font-size="13">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${left + width + 90} ${height}" role="img" aria-label="${escapeXml(title)}" font-family="sans-serif" font-size="13">
   <style>text { fill: #333 } @media (prefers-color-scheme: dark) { text { fill: #ddd } }</style>
-  <text x="10" y="22" font-weight="bold">${escape(title)}</text>
+  <text x="10" y="22" font-weight="bold">${escapeXml(title)}</text>
 ${lines.join('\n')}
 </svg>
 `

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { VERBS } from '../../gateways/cli/help.ts'
+import { SIGNED_IN } from '../../gateways/imap/capabilities.ts'
 import { loadConfig, PORT_NAMES } from '../../infra/config.ts'
 import { DELIVERY_KEYS } from '../../infra/delivery-settings.ts'
 import { FILTER_KEYS } from '../../infra/filter-settings.ts'
@@ -93,6 +94,18 @@ describe('docs/reference/settings.md', () => {
       const changed = loadConfig({}, { [variable]: value }, folder)
       assert.notDeepEqual(at(changed, key), at(standard, key), `${variable} does not set ${key}`)
     }
+  })
+})
+
+describe('docs/how-to/use-a-mail-program.md', () => {
+  it('names every extension that IMAP clients are told of', () => {
+    const words = new Set(textOf('docs/how-to/use-a-mail-program.md').match(/[A-Z][A-Z0-9=-]+/g))
+    const named = (extension: string) => words.has(extension) || extension.split('=').every((part) => words.has(part))
+    const parameters = ['QUOTA=RES-STORAGE', 'RIGHTS=kxte']
+    assert.deepEqual(
+      SIGNED_IN.filter((extension) => !named(extension) && !parameters.includes(extension)),
+      [],
+    )
   })
 })
 
