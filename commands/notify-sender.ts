@@ -79,7 +79,11 @@ export async function noticesOf(
     const mail = readMail(raw)
     const blob = ports.blobs.stage(raw)
     blob.durable.catch(() => undefined)
-    const context = contextOf('system', 'system', { commandId: reportId, correlationId: work.id, at: times.now })
+    const context = contextOf('system', 'system', {
+      commandId: reportId,
+      correlationId: work.correlationId,
+      at: times.now,
+    })
     if (local) {
       const incoming = {
         intakeId: reportId,

@@ -35,6 +35,7 @@ export class SubmissionInWork {
   #state: Submission = noSubmission
   #submitted: Submitted | undefined
   #revision: Revision | undefined
+  #correlationId: string | undefined
   readonly #last = new Map<string, LastAttempt>()
   /** Changes happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -60,6 +61,10 @@ export class SubmissionInWork {
   }
   get owner(): AccountId {
     return this.submitted.accountId
+  }
+  /** Of the command that submitted it: everything that comes of it carries the same. */
+  get correlationId(): string {
+    return this.#correlationId ?? this.id
   }
   lastAttempt(recipient: string): LastAttempt | undefined {
     return this.#last.get(recipient)
@@ -117,7 +122,7 @@ export class SubmissionInWork {
   }
 
   async #append(events: readonly SubmissionEvent[], also: Alongside | undefined) {
-    const context = contextOf(this.owner, 'system', { correlationId: this.id, at: this.#now() })
+    const context = contextOf(this.owner, 'system', { correlationId: this.correlationId, at: this.#now() })
     const own: JournalAppend = {
       stream: submissionStream(this.id),
       expected: this.#revision as Revision,
@@ -133,7 +138,9 @@ export class SubmissionInWork {
     const from = this.#revision === undefined ? 0n : this.#revision + 1n
     for await (const event of this.#journal.readStream(submissionStream(this.id), { from })) {
       this.#revision = event.revision
-      if (!('redacted' in event)) this.#take(event as SubmissionEvent)
+      if ('redacted' in event) continue
+      if (event.type === 'MessageSubmitted') this.#correlationId ??= event.metadata.correlationId
+      this.#take(event as SubmissionEvent)
     }
   }
 
@@ -142,6 +149,7 @@ export class SubmissionInWork {
     copy.#state = this.#state
     copy.#submitted = this.#submitted
     copy.#revision = this.#revision
+    copy.#correlationId = this.#correlationId
     for (const [recipient, last] of this.#last) copy.#last.set(recipient, last)
     return copy
   }

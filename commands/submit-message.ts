@@ -189,7 +189,7 @@ export async function deliverLocally(
   mail: MailContent,
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { state, submitted, revision } = await loadSubmission(journal, submissionId)
+    const { state, submitted, revision, correlationId } = await loadSubmission(journal, submissionId)
     if (!submitted || revision === undefined || state.cancelled || state.completed) return
     const local = submitted.recipients.filter(
       (recipient): recipient is Required<SubmissionRecipient> =>
@@ -198,7 +198,7 @@ export async function deliverLocally(
     if (local.length === 0) return
     const context = contextOf(submitted.accountId, 'system', {
       commandId: `deliver/${submissionId}`,
-      correlationId: submissionId,
+      correlationId,
     })
     const incoming = {
       intakeId: submissionId,
@@ -287,15 +287,25 @@ type Submitted = Extract<SubmissionEvent, { type: 'MessageSubmitted' }>['data']
 export async function loadSubmission(
   journal: Journal,
   submissionId: string,
-): Promise<{ state: Submission; submitted: Submitted | undefined; revision: Revision | undefined }> {
+): Promise<{
+  state: Submission
+  submitted: Submitted | undefined
+  revision: Revision | undefined
+  /** Of the command that submitted it. */
+  correlationId: string
+}> {
   let state = noSubmission
   let submitted: Submitted | undefined
   let revision: Revision | undefined
+  let correlationId = submissionId
   for await (const event of journal.readStream(submissionStream(submissionId))) {
     revision = event.revision
     if ('redacted' in event) continue
-    if (event.type === 'MessageSubmitted') submitted ??= event.data
+    if (event.type === 'MessageSubmitted' && submitted === undefined) {
+      submitted = event.data
+      correlationId = event.metadata.correlationId
+    }
     state = evolve(state, event as SubmissionEvent)
   }
-  return { state, submitted, revision }
+  return { state, submitted, revision, correlationId }
 }

@@ -7,6 +7,7 @@ import { normalizeAddress } from '../domain/mail/address.ts'
 import { type DeliverySettings, type DnsSettings, deliverySettings, dnsSettings } from './delivery-settings.ts'
 import { type FilterSettings, filterSettings } from './filter-settings.ts'
 import { ConfigError, flag, known, number, section, text } from './setting-values.ts'
+import { type TelemetrySettings, telemetrySettings } from './telemetry/telemetry-settings.ts'
 
 export { ConfigError } from './setting-values.ts'
 
@@ -53,6 +54,7 @@ export interface Config {
     readonly sharing: 'shared' | 'exclusive'
   }
   readonly filter: FilterSettings
+  readonly telemetry: TelemetrySettings
 }
 
 const DEFAULT_PORTS: Record<PortName, number> = {
@@ -100,6 +102,7 @@ const KNOWN_KEYS = [
   'undoSendSeconds',
   'pop3',
   'filter',
+  'telemetry',
 ]
 
 export interface ConfigOverrides {
@@ -130,6 +133,7 @@ export function loadConfig(overrides: ConfigOverrides, env: NodeJS.ProcessEnv, c
     dns: dnsSettings(file, env),
     delivery: deliverySettings(file, env),
     filter: filterSettings(file, env),
+    telemetry: telemetrySettings(file, env),
     undoSendSeconds: number(
       'undoSendSeconds',
       value('undoSendSeconds', 'EVERPOST_UNDO_SEND_SECONDS') ?? 10,

@@ -14,6 +14,9 @@ export class Counters {
     this.#values.set(name, (this.#values.get(name) ?? 0) + 1)
   }
 
+  /** A number that is asked for when somebody looks. */
+  readonly gauges = new Map<string, { readonly help: string; readonly read: () => number }>()
+
   entries(): readonly (readonly [string, number])[] {
     return [...this.#values]
   }

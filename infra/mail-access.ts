@@ -46,6 +46,7 @@ export async function startMailAccess(
     settle: () => everpost.services.settle(),
     substring: async (account, needle, field) => everpost.search.substring?.(account, needle, field),
     now: Date.now,
+    ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
     log: logLine,
     count: counters.count,
   }

@@ -10,6 +10,7 @@ import type { CliServices } from '../gateways/cli/services.ts'
 import { directWriter } from '../gateways/import/import-writer.ts'
 import { AccountSendingGuard } from '../gateways/limits/sending-guard.ts'
 import type { SharedState } from '../gateways/limits/shared-state.ts'
+import type { Histogram } from '../gateways/web/histogram.ts'
 import type { Cache } from '../projections/ports/cache.ts'
 import type { FanOut } from '../projections/ports/fan-out.ts'
 import { SealedMessageBlobs } from './adapters/blobs/message-blobs.ts'
@@ -33,6 +34,8 @@ import { ImportThreads } from './import/import-threads.ts'
 import { logLine } from './log-line.ts'
 import { openProjectors, openSearch } from './open-views.ts'
 import type { ProjectorsApi } from './projector/projectors.ts'
+import { openTelemetry } from './telemetry/open-telemetry.ts'
+import type { OtlpTracer } from './telemetry/otlp-tracer.ts'
 import { travel } from './time-travel/time-travel.ts'
 
 export interface Everpost {
@@ -60,6 +63,10 @@ export interface Everpost {
   readonly services: CliServices
   /** What filter rules need when mail is delivered. */
   readonly rules: RulesPorts
+  /** Undefined unless the settings name a collector. */
+  readonly tracer: OtlpTracer | undefined
+  /** Seconds that appends took. */
+  readonly appended: Histogram
   close(): Promise<void>
 }
 
@@ -91,8 +98,10 @@ export async function openEverpost(
     const engines = await openEngines(config, opened)
     const { events, blobStore, keyring, cache, source: sourceConfig } = engines
     const journal = new SealedJournal(events, keyring)
+    const { tracer, appended } = await openTelemetry(config, journal)
+    if (tracer) opened.unshift(tracer)
     const blobs = new SealedMessageBlobs(blobStore, { keepsRecent: true })
-    const projectors = await openProjectors(config, engines, journal)
+    const projectors = await openProjectors(config, engines, journal, tracer && ((batch) => tracer.applied(batch)))
     opened.push(projectors)
     const search = await openSearch(config, engines, projectors)
     opened.push(search)
@@ -232,6 +241,8 @@ export async function openEverpost(
       sourceConfig,
       services,
       rules,
+      tracer,
+      appended,
       close: closeAll,
     }
     return everpost

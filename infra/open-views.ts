@@ -6,6 +6,7 @@ import { SearchThreads } from './adapters/search/search-threads.ts'
 import { type Config, isEmbedded } from './config.ts'
 import type { Engines } from './engines.ts'
 import { logLine } from './log-line.ts'
+import type { AppliedBatch } from './projector/messages.ts'
 import type { MongoProjectors } from './projector/mongo-projectors.ts'
 import { Projectors, type ProjectorsApi } from './projector/projectors.ts'
 
@@ -14,15 +15,18 @@ export async function openProjectors(
   config: Config,
   { source, fanOut }: Engines,
   journal: SealedJournal,
+  onBatch?: ((batch: AppliedBatch) => void) | undefined,
 ): Promise<ProjectorsApi> {
   const { views } = config.engines
-  if (isEmbedded('views', views)) return Projectors.start({ data: config.data, source })
+  if (isEmbedded('views', views))
+    return Projectors.start({ data: config.data, source, ...(onBatch ? { onBatch } : {}) })
   const { MongoProjectors } = await import('./projector/mongo-projectors.ts')
   return MongoProjectors.start({
     url: views,
     source: journal,
     projector: config.roles.includes('projector'),
     ...(fanOut ? { fanOut } : {}),
+    ...(onBatch ? { onBatch } : {}),
     onError: (error) => logLine('projector failed', { error: String(error) }),
   })
 }

@@ -15,7 +15,9 @@ import {
   type SmtpListener,
   type SmtpSettings,
 } from '../gateways/smtp/server.ts'
+import type { Metric } from '../gateways/web/dependencies.ts'
 import { createWebGateway, type WebGateway } from '../gateways/web/gateway.ts'
+import { Histogram } from '../gateways/web/histogram.ts'
 import type { OperationsDependencies } from '../gateways/web/metrics.ts'
 import { createOperationsGateway } from '../gateways/web/operations.ts'
 import { startDailyHead } from './audit/daily-head.ts'
@@ -121,6 +123,7 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     now: Date.now,
     log: logLine,
     count: counters.count,
+    ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
     deliver: (context, incoming) => deliverByRules(everpost.rules, context, incoming),
   }
   const { policy, protection } = protectionOf(config.filter, {
@@ -170,6 +173,8 @@ async function startWeb(
   const { config, projectors, keyring, services } = everpost
   const { http } = config.ports
   if (!config.roles.includes('web') || http === 'off') return undefined
+  const pushed = new Histogram('everpost_push_seconds', 'Time from an event to the end of its push to a client.')
+  const operations = operationsOf(everpost, counters)
   const gateway = await createWebGateway({
     config: {
       domain: config.domain,
@@ -190,7 +195,10 @@ async function startWeb(
     onApplied: (listener) => projectors.onApplied(listener),
     search: (account, query, options) => everpost.search.search(account, query, options),
     mailboxAt: (account, time) => services.mailboxAt(account, { time }),
-    ...operationsOf(everpost, counters),
+    ...operations,
+    histograms: [...(operations.histograms ?? []), pushed],
+    pushed,
+    ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
     cache: everpost.cache,
     ...(everpost.sharedState ? { sharedState: everpost.sharedState } : {}),
     onError: (error, about) =>
@@ -200,19 +208,33 @@ async function startWeb(
   return { gateway, port }
 }
 
-function operationsOf({ services, journal }: Everpost, counters: Counters): OperationsDependencies {
+function operationsOf({ services, journal, appended, tracer }: Everpost, counters: Counters): OperationsDependencies {
   return {
     source: journal,
     projections: services.projectionStatus as OperationsDependencies['projections'],
-    metrics: () =>
-      counters.entries().map(([name, value]) => ({
-        name: `everpost_${name}_total`,
-        help: name.replaceAll('_', ' '),
-        type: 'counter',
-        value,
-      })),
+    histograms: [appended],
+    metrics: () => [
+      ...counters.entries().map(
+        ([name, value]): Metric => ({
+          name: `everpost_${name}_total`,
+          help: name.replaceAll('_', ' '),
+          type: 'counter',
+          value,
+        }),
+      ),
+      ...[...counters.gauges].map(
+        ([name, { help, read }]): Metric => ({ name: `everpost_${name}`, help, type: 'gauge', value: read() }),
+      ),
+      ...(tracer ? [{ ...DROPPED, value: tracer.dropped }] : []),
+    ],
   }
 }
+
+const DROPPED = {
+  name: 'everpost_trace_spans_dropped_total',
+  help: 'Spans that did not reach the collector.',
+  type: 'counter',
+} as const
 
 /** The index knows positions of the log; an account knows revisions of its stream. */
 async function waitForSearch(

@@ -47,7 +47,9 @@ export async function startDelivery(everpost: Everpost, counters: Counters): Pro
     now: Date.now,
     log: logLine,
     count: counters.count,
+    ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
   })
+  counters.gauges.set('delivery_in_work', { help: 'Submissions being sent.', read: () => delivery.inWork })
   const reports = new IncomingReports({
     journal,
     source: journal,

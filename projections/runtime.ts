@@ -121,6 +121,11 @@ export interface HandledBatch {
   readonly mailboxes: ReadonlyMap<AccountId, Revision>
   /** Of the last event in the batch that could be read: epoch milliseconds. */
   readonly lastAt: number | undefined
+  /** When its projections began and ended with it: epoch milliseconds, with fractions. */
+  readonly began: number
+  readonly ended: number
+  /** Of its events that could be read, each once and at most `limit`. */
+  correlationIds(limit: number): readonly string[]
 }
 
 /** Checkpoints of idle views are stored after this many batches at the latest. */
@@ -178,6 +183,7 @@ async function follow(
     })
     for await (const batch of batches) {
       let { events, position } = batch
+      const began = performance.timeOrigin + performance.now()
       const last = until !== undefined && position !== undefined && position >= until
       if (last) {
         events = events.filter((event) => event.position <= until)
@@ -195,6 +201,9 @@ async function follow(
         caughtUp: batch.caughtUp,
         mailboxes: newestRevisions(events),
         lastAt: lastTime(events),
+        began,
+        ended: performance.timeOrigin + performance.now(),
+        correlationIds: (limit) => correlationsOf(events, limit),
       })
       if (last) {
         for (const projection of projections) await projection.settle()
@@ -224,6 +233,15 @@ function newestRevisions(events: readonly SourceEvent[]): ReadonlyMap<AccountId,
   const newest = new Map<AccountId, Revision>()
   for (const event of events) if (event.stream.startsWith('mailbox-')) newest.set(event.stream.slice(8), event.revision)
   return newest
+}
+
+function correlationsOf(events: readonly SourceEvent[], limit: number): readonly string[] {
+  const found = new Set<string>()
+  for (const event of events) {
+    if (found.size >= limit) break
+    if (!isRedacted(event) && !isUnreadable(event)) found.add(event.metadata.correlationId)
+  }
+  return [...found]
 }
 
 function lastTime(events: readonly SourceEvent[]): number | undefined {

@@ -6,9 +6,11 @@ import { type NoticePorts, noticesOf } from '../../commands/notify-sender.ts'
 import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import { NoDataKey } from '../../commands/ports/keyring.ts'
+import type { SpanFacts, Tracer } from '../../commands/ports/tracer.ts'
 import type { Work, WorkQueue } from '../../commands/ports/work-queue.ts'
 import { SubmissionInWork } from '../../commands/submission-in-work.ts'
 import { deliverLocally } from '../../commands/submit-message.ts'
+import type { Reply } from '../../domain/delivery/reply.ts'
 import { afterFailure, type RetrySchedule } from '../../domain/delivery/schedule.ts'
 import type { Position } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
@@ -49,6 +51,7 @@ export interface DeliveryDependencies extends NoticePorts {
   readonly now: () => number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly count: (metric: string) => void
+  readonly tracer?: Tracer
 }
 
 const NAME = 'delivery'
@@ -94,6 +97,11 @@ export class Delivery {
     })
     delivery.#every(CHECKPOINT_MS, () => delivery.#saveCheckpoint())
     return delivery
+  }
+
+  /** Submissions that are being sent. */
+  get inWork(): number {
+    return this.#inWork.size
   }
 
   /** Lets what is being sent come to its end, and puts the answers on the log; what takes too long is cut, and the log knows that it had begun. */
@@ -250,14 +258,24 @@ export class Delivery {
     }
     const envelope = work.submitted.envelope ?? {}
     for (const [domain, recipients] of domains) {
+      const span = this.#deps.tracer?.step('deliver', work.correlationId, {
+        role: 'delivery',
+        recipients: recipients.length,
+        attempt: 1 + Math.max(...recipients.map(({ address }) => work.state.deferrals.get(address)?.attempts ?? 0)),
+      })
       const job = {
         domain,
         recipients,
         envelope,
         // Only a retry that was asked for is due at no time at all.
         urgent: recipients.some(({ address }) => work.state.deferrals.get(address)?.nextAttemptAt === 0),
-        begin: () => this.#begin(work, recipients),
+        begin: () => {
+          span?.happened('connected')
+          return this.#begin(work, recipients)
+        },
         done: (outcome: JobOutcome) => {
+          span?.note(fatesOf(outcome))
+          span?.end()
           const recorded = this.#record(work, recipients, outcome).then(ended, (error) => {
             failure ??= error
             return ended()
@@ -266,10 +284,16 @@ export class Delivery {
           void recorded.finally(() => this.#recording.delete(recorded))
         },
         busy: () => {
+          span?.note({ outcome: 'busy' })
+          span?.end()
           wait = BUSY_MS
           void ended()
         },
-        dropped: () => void ended(),
+        dropped: () => {
+          span?.note({ outcome: 'dropped' })
+          span?.end()
+          void ended()
+        },
       }
       destinations.submit(job).catch((error) => {
         log('no way found', { submission: work.id, error: String(error) })
@@ -432,6 +456,12 @@ const COUNTED = {
   RecordDeferral: 'delivery_deferred',
   RecordBounce: 'delivery_bounced',
 } as const
+
+/** How an attempt ended: how many recipients were answered how. */
+function fatesOf({ replies, tls }: JobOutcome): SpanFacts {
+  const of = (wanted: Reply['meaning']) => [...replies.values()].filter(({ meaning }) => meaning === wanted).length
+  return { accepted: of('accepted'), deferred: of('temporary'), bounced: of('permanent'), tls: tls !== undefined }
+}
 
 /** When the first open recipient elsewhere is due; undefined when all have their fate. */
 function nextDue({ state, submitted }: SubmissionInWork): number | undefined {

@@ -1,6 +1,7 @@
 // What the IMAP gateway needs of the rest of the system.
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
+import type { Tracer } from '../../commands/ports/tracer.ts'
 import type { MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { AccountId, Revision } from '../../domain/log.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
@@ -33,4 +34,5 @@ export interface ImapServices extends SignInServices {
   ): Promise<{ readonly messageIds: readonly string[]; readonly sure: boolean; readonly upTo: number } | undefined>
   /** Epoch milliseconds. */
   readonly now: () => number
+  readonly tracer?: Tracer
 }

@@ -12,6 +12,9 @@ export interface MailboxChange {
   /** Epoch milliseconds. */
   readonly at: number
   readonly causationId: string
+  readonly correlationId: string
+  /** When this process learned that the view shows it, epoch milliseconds; undefined for what was there before the reader. */
+  readonly heardAt?: number | undefined
   readonly messageIds: readonly string[]
   readonly messages: readonly MessageRow[]
   readonly folderIds: readonly string[]
@@ -51,10 +54,12 @@ export async function* followMailbox(
       throw new ProblemError(422, 'no-such-revision', 'The mailbox has no such revision: read it afresh.', {
         field: 'after',
       })
+    let live = options.after === undefined
     while (!bell.over) {
-      bell.reset()
+      const rungAt = bell.reset()
       const shown = (await mailbox.accountRevision(account)) ?? -1n
       if (shown <= cursor) {
+        live = true
         await bell.heard()
         continue
       }
@@ -67,7 +72,13 @@ export async function* followMailbox(
         await bell.heard(RETRY_MS)
         continue
       }
-      const changes = await toChanges(mailbox, account, events, last.revision === shown)
+      const changes = await toChanges(
+        mailbox,
+        account,
+        events,
+        last.revision === shown,
+        live ? (rungAt ?? preciseNow()) : undefined,
+      )
       for (const change of changes) {
         if (bell.over) return
         yield change
@@ -86,6 +97,7 @@ async function toChanges(
   account: AccountId,
   events: readonly SourceEvent[],
   isNewest: boolean,
+  heardAt: number | undefined,
 ): Promise<readonly MailboxChange[]> {
   const abouts = events.flatMap((event) => (isRedacted(event) ? [] : [{ event, ...concerned(event as MailboxEvent) }]))
   const wanted = new Set(abouts.flatMap(({ messageIds }) => messageIds.slice(0, MAX_MESSAGES)))
@@ -100,6 +112,8 @@ async function toChanges(
       type: event.type,
       at: event.metadata.at,
       causationId: event.metadata.causationId,
+      correlationId: event.metadata.correlationId,
+      heardAt,
       messageIds,
       messages,
       folderIds: [...new Set([...folderIds, ...messages.map((message) => message.folderId)])],
@@ -136,10 +150,14 @@ function concerned(event: MailboxEvent): {
   }
 }
 
+/** Epoch milliseconds, with fractions. */
+const preciseNow = (): number => performance.timeOrigin + performance.now()
+
 /** Remembers a ring that nobody was waiting for. */
 class Bell {
   over = false
   #rung = false
+  #rungAt: number | undefined
   #wake: (() => void) | undefined
   readonly #signal: AbortSignal | undefined
   readonly #end = () => {
@@ -155,12 +173,16 @@ class Bell {
 
   ring(): void {
     this.#rung = true
+    this.#rungAt ??= preciseNow()
     this.#wake?.()
   }
 
-  /** From here on a ring means that there may be more than was looked at. */
-  reset(): void {
+  /** From here on a ring means that there may be more than was looked at. Answers when the first one before this was, if there was one. */
+  reset(): number | undefined {
+    const rungAt = this.#rungAt
     this.#rung = false
+    this.#rungAt = undefined
+    return rungAt
   }
 
   async heard(atMost?: number): Promise<void> {

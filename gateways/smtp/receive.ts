@@ -7,6 +7,7 @@ import type { Delivered, MailToDeliver } from '../../commands/deliver-by-rules.t
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { Resolver } from '../../commands/ports/resolver.ts'
+import type { Span, Tracer } from '../../commands/ports/tracer.ts'
 import { quarantineMail } from '../../commands/quarantine-mail.ts'
 import { type IncomingMail, receiveMail } from '../../commands/receive-mail.ts'
 import { type AuthenticationPolicy, authenticationOpinion } from '../../domain/filter/authentication.ts'
@@ -42,6 +43,7 @@ export interface ReceiveDependencies {
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly count: (metric: string) => void
   readonly protection?: InboundProtection | undefined
+  readonly tracer?: Tracer | undefined
   /** Delivers by the filter rules of the recipients; without it mail goes where the verdict says. */
   readonly deliver?: ((context: CommandContext, incoming: MailToDeliver) => Promise<Delivered>) | undefined
 }
@@ -69,10 +71,50 @@ export async function receive(
   source: Readable,
   maxBytes: number,
 ): Promise<void> {
+  const { tracer } = deps
+  if (tracer === undefined) return receiveUntraced(deps, transaction, source, maxBytes)
+  const { intakeId, recipients } = transaction
+  const span = tracer.begin('smtp receive', intakeId, { role: 'smtp', recipients: recipients.length })
+  try {
+    await receiveUntraced(deps, transaction, source, maxBytes)
+    span.note({ outcome: 'accepted' })
+    span.end()
+  } catch (error) {
+    // A refusal is an answer; what the sender is to try again is trouble of ours.
+    const refused = error instanceof IntakeRefusal
+    span.note(refused ? { outcome: 'refused', code: error.responseCode } : { outcome: 'failed' })
+    span.end(refused ? undefined : error)
+    throw error
+  }
+}
+
+/** One stage of it as a span of its own. */
+async function stage<T>(tracer: Tracer | undefined, name: string, id: string, work: () => Promise<T>): Promise<T> {
+  const span: Span | undefined = tracer?.step(name, id)
+  if (span === undefined) return work()
+  try {
+    const result = await work()
+    span.end()
+    return result
+  } catch (error) {
+    span.end(error)
+    throw error
+  }
+}
+
+async function receiveUntraced(
+  deps: ReceiveDependencies,
+  transaction: Transaction,
+  source: Readable,
+  maxBytes: number,
+): Promise<void> {
   const { protection } = deps
   const { intakeId, at, hostname, remoteAddress, helo, mailFrom, recipients } = transaction
-  const message = await spool(source, deps.blobs, maxBytes)
-  const sender = await authenticated(protection, transaction, message)
+  const { tracer } = deps
+  const message = await stage(tracer, 'read message', intakeId, () => spool(source, deps.blobs, maxBytes))
+  const sender = await stage(tracer, 'authenticate sender', intakeId, () =>
+    authenticated(protection, transaction, message),
+  )
   const trace = receivedField({
     helo,
     remoteAddress,
@@ -85,7 +127,9 @@ export async function receive(
   const prefix = returnPathField(mailFrom) + (sender?.field ?? '') + trace
   const without = protection?.authentication === undefined ? [] : forgedResults(message.beginning, hostname)
   const dressed = await dress(message, { prefix, without }, deps.blobs)
-  const checked = await judged(protection, transaction, dressed, sender?.opinion)
+  const checked = await stage(tracer, 'check', intakeId, () =>
+    judged(protection, transaction, dressed, sender?.opinion),
+  )
   const context = contextOf('smtp', 'smtp', {
     commandId: intakeId,
     at,
@@ -97,7 +141,7 @@ export async function receive(
     deps.count('filter_rejected')
     throw new IntakeRefusal(554, `5.7.1 ${mainReason(verdict)}`)
   }
-  const { blob, stored } = await dressed.store()
+  const { blob, stored } = await stage(tracer, 'store blob', intakeId, () => dressed.store())
   const incoming = {
     intakeId,
     mailFrom,

@@ -1,5 +1,6 @@
 // SMTP in: the MX listener that takes mail for our accounts, and the submission listeners where our people send.
 import type { AddressInfo } from 'node:net'
+import type { Readable } from 'node:stream'
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server'
 import { authenticate } from '../../commands/authenticate.ts'
 import { type CommandContext, contextOf } from '../../commands/context.ts'
@@ -8,6 +9,7 @@ import { newCommandId, newId } from '../../commands/identity.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
+import type { Tracer } from '../../commands/ports/tracer.ts'
 import type { Directory, DirectoryAccount, MailboxSnapshots } from '../../commands/ports/views.ts'
 import { rejectMail } from '../../commands/reject-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
@@ -38,6 +40,7 @@ export interface SmtpDependencies {
   readonly deliver?: (context: CommandContext, incoming: MailToDeliver) => Promise<Delivered>
   /** For mx listeners: who may come in, and what is checked before a message is taken. */
   readonly policy?: ConnectionPolicy
+  readonly tracer?: Tracer
   readonly protection?: InboundProtection
 }
 
@@ -234,7 +237,6 @@ async function take(
 ): Promise<string> {
   const queueId = newId()
   const at = deps.now()
-  const mailFrom = mailFromOf(session)
   if (settings.kind === 'mx') {
     const transaction = transactionOf(settings, session, recipients, queueId, at)
     const received = receive(deps, transaction, stream, settings.limits.messageBytes)
@@ -251,16 +253,37 @@ async function take(
     ...(only ? { recipient: only.address } : {}),
     at,
   })
+  const commandId = newCommandId()
+  const span = deps.tracer?.begin('smtp submission', commandId, { role: 'submission', recipients: recipients.length })
+  try {
+    const id = await submitted(deps, settings, session, recipients, stream, { queueId, commandId, at, trace })
+    span?.end()
+    return id
+  } catch (error) {
+    span?.end(error)
+    throw error
+  }
+}
+
+/** Answers the submission's id. */
+async function submitted(
+  deps: SmtpDependencies,
+  settings: SmtpSettings,
+  session: SMTPServerSession,
+  recipients: readonly Recipient[],
+  stream: Readable,
+  { queueId, commandId, at, trace }: { queueId: string; commandId: string; at: number; trace: string },
+): Promise<string> {
   const prefix = (beginning: Uint8Array) => trace + missingFields(beginning, settings.hostname, at)
   const taken = takeMessage(stream, deps.blobs, prefix, settings.limits.messageBytes)
   const { blob, stored, mail } = await taken.catch((error) => onRecord(deps, queueId, at, error))
   const client = { address: session.remoteAddress, name: session.hostNameAppearsAs }
   const account = accountOf(session)
   if (!account) throw answer(530, '5.7.0 Sign in first')
-  const context = contextOf(account.id, 'submission', { commandId: newCommandId(), at, client })
+  const context = contextOf(account.id, 'submission', { commandId, at, client })
   const outcome = await submitMessage(deps, context, {
     accountId: account.id,
-    mailFrom,
+    mailFrom: mailFromOf(session),
     recipients: recipients.map(({ address, given }) => recipientOptions(given ?? {}, address)),
     envelope: envelopeOptions(session.envelope),
     blob,

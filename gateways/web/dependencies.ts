@@ -4,12 +4,14 @@ import type { RulesPorts } from '../../commands/deliver-by-rules.ts'
 import type { MessageBlobs } from '../../commands/ports/blob-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import type { SendingGuard } from '../../commands/ports/sending-guard.ts'
+import type { Tracer } from '../../commands/ports/tracer.ts'
 import type { AccountId, Position, Revision } from '../../domain/log.ts'
 import type { Cache } from '../../projections/ports/cache.ts'
 import type { EventSource } from '../../projections/ports/event-source.ts'
 import type { MailboxQueries, MessageFilter, ViewQueries } from '../../projections/queries.ts'
 import type { SearchResult } from '../../projections/search/search.ts'
 import type { SharedState } from '../limits/shared-state.ts'
+import type { Histogram } from './histogram.ts'
 
 export interface WebConfig {
   /** Right side of the Message-IDs that this server makes. */
@@ -88,6 +90,10 @@ export interface WebDependencies {
   /** Wrong passwords and ended sessions, of all processes; this one's own memory when absent. */
   readonly sharedState?: SharedState
   metrics?(): readonly Metric[]
+  readonly histograms?: readonly Histogram[]
+  /** Seconds from an event's time to the end of its push to one client. */
+  readonly pushed?: Pick<Histogram, 'observe'>
+  readonly tracer?: Tracer
   /** Epoch milliseconds. */
   readonly clock?: () => number
   /** An unexpected error of a request: for the log of the program. */

@@ -1,17 +1,14 @@
 // GET /metrics in the Prometheus text format, /healthz and /readyz.
 import type { FastifyInstance } from 'fastify'
 import type { Metric, WebDependencies } from './dependencies.ts'
+import { Buckets } from './histogram.ts'
 import { ProblemError } from './problem.ts'
-
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
 interface RouteCount {
   readonly method: string
   readonly route: string
   readonly statuses: Map<number, number>
-  readonly buckets: number[]
-  count: number
-  seconds: number
+  readonly times: Buckets
 }
 
 export class RequestCounters {
@@ -21,15 +18,11 @@ export class RequestCounters {
     const key = `${method} ${route}`
     let entry = this.#routes.get(key)
     if (!entry) {
-      entry = { method, route, statuses: new Map(), buckets: BUCKETS.map(() => 0), count: 0, seconds: 0 }
+      entry = { method, route, statuses: new Map(), times: new Buckets() }
       this.#routes.set(key, entry)
     }
     entry.statuses.set(status, (entry.statuses.get(status) ?? 0) + 1)
-    const seconds = milliseconds / 1000
-    entry.count++
-    entry.seconds += seconds
-    for (let i = BUCKETS.length - 1; i >= 0 && seconds <= (BUCKETS[i] as number); i--)
-      entry.buckets[i] = (entry.buckets[i] as number) + 1
+    entry.times.observe(milliseconds / 1000)
   }
 
   lines(): readonly string[] {
@@ -41,21 +34,17 @@ export class RequestCounters {
       '# HELP everpost_http_request_seconds Time from request to the end of the answer.',
       '# TYPE everpost_http_request_seconds histogram',
     ]
-    for (const { method, route, statuses, buckets, count, seconds } of this.#routes.values()) {
+    for (const { method, route, statuses, times: taken } of this.#routes.values()) {
       const labels = `method="${method}",route="${escapeLabel(route)}"`
       for (const [status, n] of statuses)
         requests.push(`everpost_http_requests_total{${labels},status="${status}"} ${n}`)
-      for (const [i, n] of buckets.entries())
-        times.push(`everpost_http_request_seconds_bucket{${labels},le="${BUCKETS[i]}"} ${n}`)
-      times.push(`everpost_http_request_seconds_bucket{${labels},le="+Inf"} ${count}`)
-      times.push(`everpost_http_request_seconds_sum{${labels}} ${seconds.toFixed(6)}`)
-      times.push(`everpost_http_request_seconds_count{${labels}} ${count}`)
+      times.push(...taken.lines('everpost_http_request_seconds', labels))
     }
     return [...requests, ...times]
   }
 }
 
-export type OperationsDependencies = Pick<WebDependencies, 'projections' | 'source' | 'metrics'>
+export type OperationsDependencies = Pick<WebDependencies, 'projections' | 'source' | 'metrics' | 'histograms'>
 
 export function operationRoutes(
   app: FastifyInstance,
@@ -124,7 +113,12 @@ export function operationRoutes(
       ...own(),
       ...(deps.metrics?.() ?? []),
     ]
-    const text = [...renderMetrics(metrics), ...counters.lines(), ''].join('\n')
+    const text = [
+      ...renderMetrics(metrics),
+      ...(deps.histograms ?? []).flatMap((histogram) => histogram.lines()),
+      ...counters.lines(),
+      '',
+    ].join('\n')
     return reply
       .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
       .header('cache-control', 'no-store')

@@ -38,7 +38,13 @@ export class WebServices {
   /** Runs a mailbox command; a refusal is a ProblemError. */
   async change(context: CommandContext, account: AccountId, command: MailboxCommand) {
     const ports = { journal: this.deps.journal, snapshots: this.deps.views.mailbox }
-    const outcome = await changeMailbox(ports, context, account, command)
+    const span = this.deps.tracer?.begin(`${context.via} ${command.type}`, context.correlationId)
+    const outcome = await changeMailbox(ports, context, account, command).catch((error) => {
+      span?.end(error)
+      throw error
+    })
+    span?.note({ outcome: outcome.ok ? 'done' : outcome.refusal.code })
+    span?.end()
     if (outcome.ok) return outcome
     const { code, message } = outcome.refusal
     throw new ProblemError(code.startsWith('no-such-') ? 404 : code === 'busy' ? 503 : 422, code, message)

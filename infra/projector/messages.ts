@@ -7,7 +7,23 @@ export interface WorkerConfig {
   readonly folder: string
   readonly names: readonly string[]
   readonly source: unknown
+  /** Whether 'applied' tells of the batch. */
+  readonly traced?: boolean
 }
+
+/** A batch of events that a projector applied, for traces. */
+export interface AppliedBatch {
+  readonly views: readonly string[]
+  readonly events: number
+  /** Epoch milliseconds, with fractions. */
+  readonly began: number
+  readonly ended: number
+  /** Of its events, each once, at most MAX_TRACED. */
+  readonly correlationIds: readonly string[]
+}
+
+/** Traces that one batch of a projector shows up in. */
+export const MAX_TRACED = 32
 
 export type ToWorker =
   | { readonly type: 'poke' }
@@ -28,6 +44,7 @@ export type FromWorker =
       readonly type: 'applied'
       readonly mailboxes: ReadonlyMap<string, bigint>
       readonly positions: readonly (readonly [string, bigint | undefined])[]
+      readonly batch?: AppliedBatch
     }
   | { readonly type: 'answer'; readonly id: number; readonly value: Answer }
   | { readonly type: 'failure'; readonly error: string }

@@ -14,6 +14,7 @@ import type {
 import { MONGO_VIEWS, mongoReader } from '../adapters/views/mongodb.ts'
 import { type MongoDatabase, openMongo } from '../adapters/views/mongodb-database.ts'
 import { type Comparison, Generations, VIEWS } from './generations.ts'
+import type { AppliedBatch } from './messages.ts'
 import { DIRECTORY_PARTITION, LEASED, PartitionLeases } from './partition-leases.ts'
 import { ProjectionProcess } from './projection-process.ts'
 import {
@@ -40,6 +41,8 @@ export interface MongoProjectorsConfig {
   readonly leaseMs?: number
   readonly heartbeatMs?: number
   readonly onError?: (error: unknown) => void
+  /** Told of every batch that this process applied, for traces. */
+  readonly onBatch?: (batch: AppliedBatch) => void
 }
 
 const WAIT_MS = 5000
@@ -97,6 +100,7 @@ export class MongoProjectors implements ProjectorsApi {
         now: Date.now,
         onApplied: (mailboxes, position) => this.#committed(mailboxes, position),
         onError: (error) => config.onError?.(error),
+        onBatch: config.onBatch,
       })
     }
     this.mailbox = this.#queries('mailbox')

@@ -8,6 +8,7 @@ import type { MongoViewName } from '../adapters/views/mongodb-indexes.ts'
 import { openPartitions, type PartitionedProjection } from '../adapters/views/mongodb-partitions.ts'
 import { PartitionLost, partitionOf } from '../adapters/views/mongodb-store.ts'
 import { type Generations, VIEWS } from './generations.ts'
+import { type AppliedBatch, MAX_TRACED } from './messages.ts'
 import { DIRECTORY_PARTITION, PartitionLeases } from './partition-leases.ts'
 
 export interface ProcessOptions {
@@ -19,6 +20,8 @@ export interface ProcessOptions {
   readonly now: () => number
   readonly onApplied: (mailboxes: ReadonlyMap<AccountId, Revision>, position: Position) => void
   readonly onError: (error: unknown) => void
+  /** Told of every batch that was applied, for traces. */
+  readonly onBatch?: ((batch: AppliedBatch) => void) | undefined
 }
 
 interface Running {
@@ -290,6 +293,7 @@ export class ProjectionProcess {
 
   async #onBatch(batch: HandledBatch): Promise<void> {
     this.#lastAt = batch.lastAt ?? this.#lastAt
+    if (this.#options.onBatch && batch.events > 0) this.#options.onBatch(this.#traced(batch))
     if (batch.position !== undefined && this.#filling.length === 0) {
       const own = [...batch.mailboxes].filter(([account]) => this.#opened.includes(partitionOf(account)))
       this.#options.onApplied(new Map(own), batch.position)
@@ -300,6 +304,11 @@ export class ProjectionProcess {
       await this.#compare()
     }
     void this.#report(false)
+  }
+
+  #traced({ events, began, ended, correlationIds }: HandledBatch): AppliedBatch {
+    const views = [...new Set(this.#running.map(({ view }) => view))]
+    return { views, events, began, ended, correlationIds: correlationIds(MAX_TRACED) }
   }
 
   /** One process that holds everything of a view may say that it is whole; several are asked by `ready`. */

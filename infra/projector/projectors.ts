@@ -14,6 +14,7 @@ import { Catalog } from '../adapters/views/catalog.ts'
 import { openReader, type ReadableView } from '../adapters/views/sqlite.ts'
 import type {
   Answer,
+  AppliedBatch,
   Compared,
   FromRebuild,
   FromWorker,
@@ -31,6 +32,8 @@ export interface ProjectorsConfig {
   readonly data: string
   /** Passed as it is to `openEventSource` in the worker. */
   readonly source: unknown
+  /** Told of every batch that was applied, for traces. */
+  readonly onBatch?: (batch: AppliedBatch) => void
 }
 
 /** An event that a projector could not apply: it is kept here and the projector went on. */
@@ -146,6 +149,7 @@ export class Projectors implements ProjectorsApi {
   readonly timeline: TimelineQueries
   readonly filter: FilterQueries
   readonly #config: WorkerConfig
+  readonly #onBatch: ProjectorsConfig['onBatch']
   readonly #readers: Readers = {}
   readonly #opening = new Map<ViewName, PromiseWithResolvers<void>>()
   readonly #listeners = new Set<(touched: ReadonlyMap<AccountId, Revision>) => void>()
@@ -162,7 +166,14 @@ export class Projectors implements ProjectorsApi {
   #lastFailure: string | undefined
 
   private constructor(config: ProjectorsConfig) {
-    this.#config = { data: config.data, folder: FOLDER, names: VIEW_NAMES, source: config.source }
+    this.#config = {
+      data: config.data,
+      folder: FOLDER,
+      names: VIEW_NAMES,
+      source: config.source,
+      traced: config.onBatch !== undefined,
+    }
+    this.#onBatch = config.onBatch
     for (const name of VIEW_NAMES) this.#opening.set(name, Promise.withResolvers())
     this.#ready.promise.catch(() => {})
     this.mailbox = this.#queries('mailbox')
@@ -393,6 +404,7 @@ export class Projectors implements ProjectorsApi {
         this.#ready.resolve()
         return
       case 'applied':
+        if (message.batch) this.#onBatch?.(message.batch)
         this.#applied(message.mailboxes, message.positions)
         return
       case 'answer':

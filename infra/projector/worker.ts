@@ -6,7 +6,14 @@ import { openEventSource, type SourceConfig } from '../adapters/journal/open-sou
 import { Catalog } from '../adapters/views/catalog.ts'
 import { isDamage, UnusableView } from '../adapters/views/sqlite-file.ts'
 import { DecodedSource } from './decoded-source.ts'
-import type { Answer, FromWorker, ToWorker, WorkerConfig } from './messages.ts'
+import {
+  type Answer,
+  type AppliedBatch,
+  type FromWorker,
+  MAX_TRACED,
+  type ToWorker,
+  type WorkerConfig,
+} from './messages.ts'
 import type { ProjectionStatus } from './projectors.ts'
 import { engineOf, type OpenedProjection } from './registry.ts'
 
@@ -90,11 +97,17 @@ function onBatch(group: readonly Running[], batch: HandledBatch): void {
       type: 'applied',
       mailboxes: batch.mailboxes,
       positions: group.map((view) => [view.name, view.projection.position()] as const),
+      ...(config.traced && batch.events > 0 ? { batch: told(group, batch) } : {}),
     })
     announceLive()
   } else if (batch.caughtUp) phase.abort()
   if (freeze !== undefined && frozenEnough()) phase.abort()
 }
+
+const told = (group: readonly Running[], { events, began, ended, correlationIds }: HandledBatch): AppliedBatch => ({
+  ...{ views: group.map(({ name }) => name), events, began, ended },
+  correlationIds: correlationIds(MAX_TRACED),
+})
 
 function frozenEnough(): boolean {
   const atLeast = freeze?.atLeast

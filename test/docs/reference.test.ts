@@ -8,6 +8,7 @@ import { SIGNED_IN } from '../../gateways/imap/capabilities.ts'
 import { loadConfig, PORT_NAMES } from '../../infra/config.ts'
 import { DELIVERY_KEYS } from '../../infra/delivery-settings.ts'
 import { FILTER_KEYS } from '../../infra/filter-settings.ts'
+import { TELEMETRY_KEYS } from '../../infra/telemetry/telemetry-settings.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { COMMAND_LINE_PAGE, commandLinePage } from './generate.ts'
 import { ROOT, textOf } from './pages.ts'
@@ -46,6 +47,7 @@ describe('docs/reference/settings.md', () => {
       ['delivery', DELIVERY_KEYS],
       ['pop3', ['sharing']],
       ['filter', FILTER_KEYS],
+      ['telemetry', TELEMETRY_KEYS],
     ] as const)
     const known = keysNamedBy(() => loadConfig({ file: fileWith(folder, 'nonsense: 1') }, {}, folder))
     const all = known.flatMap((key) => sections.get(key as 'tls')?.map((name) => `${key}.${name}`) ?? key)
@@ -86,6 +88,8 @@ describe('docs/reference/settings.md', () => {
       'delivery.smarthost': 'smtp://relay.example.org',
       'delivery.routes': 'example.org=smtp://relay.example.org',
       'pop3.sharing': 'exclusive',
+      'telemetry.otlp': 'http://127.0.0.1:4318',
+      'telemetry.sample': '0.5',
     }
     for (const { key, variable } of settings) {
       if (variable === undefined) continue

@@ -1,5 +1,6 @@
 import { cancellable } from '../../realtime/cancellable.ts'
 import { followMailbox, type MailboxChange } from '../../realtime/follow-mailbox.ts'
+import { pushing } from '../../realtime/push-times.ts'
 import { MessageContents } from '../../web/message-contents.ts'
 import { builder } from '../builder.ts'
 import { FolderType } from './folder.ts'
@@ -44,7 +45,13 @@ builder.subscriptionField('mailboxChanged', (t) =>
           try {
             for await (const change of followMailbox(services.deps, accountId, { after: after ?? undefined, signal })) {
               context.contents = new MessageContents(services.deps.source, accountId)
-              yield change
+              const sent = pushing(services.deps, change)
+              try {
+                // Asked for the next one, the reader has sent this one.
+                yield change
+              } finally {
+                sent()
+              }
             }
           } finally {
             close()

@@ -168,10 +168,21 @@ export interface Appended {
   readonly position: Position
 }
 
+/** One commit as the command that waited for it saw it. */
+export interface Written {
+  readonly appends: readonly JournalAppend[]
+  /** Of each append; missing when it failed. */
+  readonly results: readonly AppendResult[]
+  /** Waiting for others included. */
+  readonly milliseconds: number
+  readonly error?: unknown
+}
+
 export class SealedJournal extends SealedSource implements Journal {
   readonly #store: EventStore
   readonly #keyring: Keyring
   readonly #listeners = new Set<(appended: Appended) => void>()
+  readonly #observers = new Set<(written: Written) => void>()
   #held: Promise<void> | undefined
   readonly #underWay = new Set<Promise<unknown>>()
 
@@ -211,8 +222,28 @@ export class SealedJournal extends SealedSource implements Journal {
     }
   }
 
+  async #observed<T extends AppendResult | readonly AppendResult[]>(
+    appends: readonly JournalAppend[],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    if (this.#observers.size === 0) return this.#write(work)
+    const began = performance.now()
+    const tell = (results: readonly AppendResult[], failure: { readonly error?: unknown }) => {
+      const written = { appends, results, milliseconds: performance.now() - began, ...failure }
+      for (const observer of this.#observers) observer(written)
+    }
+    try {
+      const result = await this.#write(work)
+      tell(Array.isArray(result) ? result : [result], {})
+      return result
+    } catch (error) {
+      tell([], { error })
+      throw error
+    }
+  }
+
   append(append: JournalAppend): Promise<AppendResult> {
-    return this.#write(() => this.#append(append))
+    return this.#observed([append], () => this.#append(append))
   }
 
   async #append(append: JournalAppend): Promise<AppendResult> {
@@ -230,7 +261,7 @@ export class SealedJournal extends SealedSource implements Journal {
   }
 
   appendAll(appends: readonly JournalAppend[], options: AppendAllOptions = {}): Promise<readonly AppendResult[]> {
-    return this.#write(() => this.#appendAll(appends, options))
+    return this.#observed(appends, () => this.#appendAll(appends, options))
   }
 
   async #appendAll(
@@ -271,6 +302,12 @@ export class SealedJournal extends SealedSource implements Journal {
   onAppended(listener: (appended: Appended) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls back with every commit and how long it took; answers the way to stop. */
+  onWritten(observer: (written: Written) => void): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
   }
 
   #tell(stream: string, events: JournalAppend['events'], result: AppendResult | undefined): void {
