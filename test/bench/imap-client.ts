@@ -1,6 +1,8 @@
 // A load of IMAP commands over plain sockets, the same for every server: sessions that read and write their own small mailboxes.
 import { connect, type Socket } from 'node:net'
 
+export { randomFrom as generator } from '../support/random.ts'
+
 /** One session: commands in, tagged answers out. Literals of answers are counted past, not parsed. */
 export class LoadClient {
   readonly #socket: Socket
@@ -82,15 +84,6 @@ export class LoadClient {
 
 export const message = (i: number, bytes: number): string =>
   `From: Sender ${i} <s${i}@load.test>\r\nTo: user@example.test\r\nSubject: load message ${i}\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <${i}.${Math.random()}@load.test>\r\n\r\n${'The quick brown fox jumps over the lazy dog again.\r\n'.repeat(Math.ceil(bytes / 52))}`
-
-/** A small generator with a seed: every server gets the same commands. */
-export function generator(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /** One command of the random mix on a mailbox of about a hundred messages. */
 export async function mixed(client: LoadClient, random: (below: number) => number, step: number): Promise<void> {

@@ -16,8 +16,8 @@ import { mailboxStream } from '../../domain/log.ts'
 import { createWebGateway } from '../../gateways/web/gateway.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { openEverpost } from '../../infra/open-everpost.ts'
+import { fractionsFrom } from '../support/random.ts'
 import { webDependencies } from '../support/web-server.ts'
-import { random } from './seed.ts'
 
 const MESSAGES = Number(process.env['MESSAGES'] ?? 100_000)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 10_000)
@@ -51,7 +51,7 @@ async function serve(): Promise<void> {
   const command = { type: 'AddAppPassword' as const, appPasswordId: newId(), label: 'bench', hash: secret.hash }
   await changeAccount(journal, contextOf(account, 'cli'), account, command)
   const folderId = folderIdFor(account, 'inbox')
-  const next = random(7)
+  const next = fractionsFrom(7)
   const ids: string[] = []
   const start = Date.now() - MESSAGES * 60_000
   for (let n = 0; n < MESSAGES; ) {
@@ -205,7 +205,7 @@ async function main(): Promise<void> {
   try {
     const { port, token, folderId, seconds } = await said<Ready>()
     report('prepare', seconds, 's', MESSAGES)
-    const next = random(1)
+    const next = fractionsFrom(1)
     const body = (variables: object, query = QUERY) =>
       JSON.stringify({ query, variables: { folderId, first: 50, ...variables } })
     const clients = Array.from({ length: CLIENTS }, () => new Client(port, token))

@@ -1,4 +1,5 @@
 // A log of realistic size for benchmarks of projections, sealed by the journal's own codec and written by the log's own writer.
+
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { SqliteLogWriter } from '../../infra/adapters/event-store/sqlite-writer.
 import type { LocalSourceConfig } from '../../infra/adapters/journal/open-source.ts'
 import { sealEvent } from '../../infra/adapters/journal/seal.ts'
 import { FileKeyring } from '../../infra/adapters/keyring/file.ts'
+import { fractionsFrom } from '../support/random.ts'
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 /** 16 random bytes in the base32 of ids. */
@@ -23,16 +25,6 @@ export function newId(): string {
     value &= 0xff
   }
   return id + ALPHABET[(value << (5 - bits)) & 31]
-}
-
-/** A small generator with a seed, so that runs compare. */
-export function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
 }
 
 const WORDS =
@@ -73,7 +65,7 @@ export async function seed(options: SeedOptions): Promise<Seeded> {
   const source = { log: join(folder, 'log.sqlite'), keyring: join(folder, 'keys.sqlite'), masterKey: randomBytes(32) }
   const keyring = new FileKeyring(source.keyring, source.masterKey, { writable: true })
   const writer = new SqliteLogWriter(source.log)
-  const next = random(42)
+  const next = fractionsFrom(42)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T
   const words = (count: number) => Array.from({ length: count }, () => pick(WORDS)).join(' ')
   const textPool = Array.from({ length: 50 }, () => words(Math.ceil(textChars / 7)).slice(0, textChars))

@@ -1,5 +1,6 @@
 // kill -9 while mail leaves: no recipient is lost, and none gets a message twice but those whom the dead process was sending to: there
 // the other server had taken the message and the log had not heard of it, which SMTP cannot tell apart (RFC 1047).
+
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { contextOf } from '../../commands/context.ts'
@@ -10,6 +11,7 @@ import { readMail } from '../../domain/mail/read.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
+import { fractionsFrom } from '../support/random.ts'
 import { startServer } from '../support/server.ts'
 import { type Sink, startSink } from '../support/smtp-sink.ts'
 
@@ -21,11 +23,7 @@ it('kill -9 in the middle of delivery: nobody is left out, and doubles are only 
   const data = temporaryFolder(t)
   /** `message recipient` -> times that the sink took it. */
   const taken = new Map<string, number>()
-  let next = 0x2545f491
-  const random = () => {
-    next = Math.imul(next ^ (next >>> 15), 0x2c1b3c6d) + 0x6d2b79f5
-    return ((next ^ (next >>> 13)) >>> 0) / 2 ** 32
-  }
+  const random = fractionsFrom(0x2545f491)
   let left = Number.POSITIVE_INFINITY
   let enough = Promise.withResolvers<void>()
   const sink: Sink = await startSink(t, {

@@ -1,4 +1,5 @@
 // kill -9 under load, fifty times: what was answered with 250 is there once, the views are what a rebuild makes, and nobody repairs anything.
+
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
@@ -8,6 +9,7 @@ import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import { loadConfig } from '../../infra/config.ts'
 import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
+import { fractionsFrom } from '../support/random.ts'
 import { startServer } from '../support/server.ts'
 import { SmtpClient } from '../support/smtp-client.ts'
 
@@ -17,17 +19,6 @@ const LANES = 2
 const VIEWS = ['mailbox', 'directory', 'submissions', 'timeline', 'filter', 'search']
 const ROLES = ['--role', 'smtp,projector']
 const PEOPLE = ['ann', 'bob', 'cid', 'dan']
-
-/** A seeded generator (mulberry32): the same instants every time. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 interface Sent {
   readonly acknowledged: Map<string, readonly string[]>
@@ -64,7 +55,7 @@ async function load(
 
 /** Each round dies some milliseconds after some message was acknowledged; every sixth dies while it starts. */
 async function lane(data: string, seed: number): Promise<{ sent: Sent; readyAfter: number[] }> {
-  const next = random(seed)
+  const next = fractionsFrom(seed)
   const sent: Sent = { acknowledged: new Map(), attempted: new Set() }
   const readyAfter: number[] = []
   for (let round = 0; round < ROUNDS / LANES; round++) {

@@ -1,9 +1,11 @@
 // Whatever a client sends is answered, nothing is logged as a fault of ours, and the next command works.
 // EVERPOST_FUZZ=1000000 is the long mode.
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { ImapClient } from '../support/imap-client.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
+import { randomFrom } from '../support/random.ts'
 
 const INPUTS = Number(process.env['EVERPOST_FUZZ'] ?? 20_000)
 
@@ -12,14 +14,6 @@ before(async () => {
   access = await MailAccess.start()
 })
 after(() => access.close())
-
-function generator(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /** A grammar of commands: each rule is a list of alternatives, `<name>` another rule. */
 const GRAMMAR: Readonly<Record<string, readonly string[]>> = {
@@ -243,7 +237,7 @@ async function someone(): Promise<{ readonly name: string; readonly domain: stri
 describe('commands made up from the grammar', () => {
   it('are each answered, and the session lives on', async (t) => {
     const port = await access.imap(t, { limits: { badCommands: 1_000_000 } })
-    const random = generator(Number(process.env['EVERPOST_SEED'] ?? 20261122))
+    const random = randomFrom(Number(process.env['EVERPOST_SEED'] ?? 20261122))
     let who = await someone()
     const enter = () => ImapClient.signedIn(port, who.name, PASSWORD, who.domain)
     let client = await enter()
@@ -272,7 +266,7 @@ describe('commands made up from the grammar', () => {
 
   it('and bytes without any grammar', async (t) => {
     const port = await access.imap(t, { limits: { badCommands: 1_000_000 } })
-    const random = generator(7)
+    const random = randomFrom(7)
     for (let i = 0; i < 60; i++) {
       const client = await ImapClient.connect(port)
       for (let k = 0; k < 20; k++) {

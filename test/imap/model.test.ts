@@ -1,23 +1,16 @@
 // Two clients do what comes to mind; whatever they are told must add up to what the mailbox is.
+
 import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { ImapClient, type Reply } from '../support/imap-client.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
+import { randomFrom } from '../support/random.ts'
 
 let access: MailAccess
 before(async () => {
   access = await MailAccess.start()
 })
 after(() => access.close())
-
-/** A small generator with a seed, so that a failure can be run again. */
-function generator(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /** What a folder holds by RFC 9051: UIDs with their flags. */
 type Folder = Map<number, Set<string>>
@@ -86,7 +79,7 @@ const FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', 'Work', '$Forwa
 
 /** `shared`: the second client is somebody else, with rights on the first one's mailboxes. */
 async function play(t: TestContext, seed: number, steps: number, shared: boolean): Promise<void> {
-  const random = generator(seed)
+  const random = randomFrom(seed)
   const name = await access.person()
   const port = await access.imap(t)
   const other = shared ? await access.person() : name

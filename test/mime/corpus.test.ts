@@ -5,8 +5,8 @@ import { decodePartText } from '../../domain/mail/body-text.ts'
 import { MailReader, readMail } from '../../domain/mail/read.ts'
 import { walkParts } from '../../domain/mail/sections.ts'
 import { threadKey } from '../../domain/mail/thread.ts'
+import { randomFrom } from '../support/random.ts'
 import { corpus, NO_CORPUS } from './corpus.ts'
-import { randomFrom } from './random.ts'
 import { assertSound } from './sound.ts'
 
 test('every message reads into something sound', { skip: NO_CORPUS }, () => {

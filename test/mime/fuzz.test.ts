@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MailReader, readMail } from '../../domain/mail/read.ts'
+import { randomFrom } from '../support/random.ts'
 import { corpus } from './corpus.ts'
-import { randomFrom } from './random.ts'
 import { assertSound } from './sound.ts'
 
 const INPUTS = Number(process.env['EVERPOST_FUZZ'] ?? 5000)

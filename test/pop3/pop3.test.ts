@@ -3,6 +3,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { DotStuffer, TopLines } from '../../gateways/pop3/commands/stuffing.ts'
 import { MailAccess, PASSWORD } from '../support/mail-access.ts'
 import { Pop3Client as Client } from '../support/pop3-client.ts'
+import { randomFrom } from '../support/random.ts'
 
 let access: MailAccess
 before(async () => {
@@ -111,11 +112,7 @@ describe('POP3', () => {
 
   it('answers bytes without sense, and nothing is our fault', async (t) => {
     const { enter } = await personWith(t, [mail('first', 'x\r\n')])
-    let state = 7
-    const random = (below: number) => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-      return Math.floor((state / 2 ** 32) * below)
-    }
+    const random = randomFrom(7)
     const words = [
       'RETR',
       'TOP',

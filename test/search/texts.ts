@@ -1,9 +1,11 @@
 // As many messages of real text as wanted: sentences of the corpus shuffled anew, with the lengths, subjects and people of real
 // mail, and in every message some words that no other has (numbers, names of files), as real mail has.
+
 import { readMail } from '../../domain/mail/read.ts'
 import type { MailContent } from '../../domain/mail/structure.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
 import { corpus } from '../mime/corpus.ts'
+import { fractionsFrom } from '../support/random.ts'
 
 export interface TextSource {
   /** Message number n: the same for the same n. */
@@ -60,16 +62,8 @@ export function textSource(): TextSource {
   }
 }
 
-/** Mulberry32: small, fast, and the same everywhere. */
-export function generator(seed: number): () => number {
-  let state = (seed + 0x9e3779b9) | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+/** Fractions of a seed; neighbouring seeds give unlike ones. */
+export const generator = (seed: number): (() => number) => fractionsFrom((seed + 0x9e3779b9) | 0)
 
 /** Words of a text as a person would pick them for a query: as frequent as they are, three letters or more. */
 export function pickWords(text: string, count: number, random: () => number): string[] {

@@ -15,6 +15,7 @@ import type {
 import type { FilterQueries, QuarantineRow } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
 import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { messagesOf } from './mongodb-mailbox.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
 
 type MongoFilterUnit = FilterUnit & { readonly erased: ReadonlySet<AccountId> }
@@ -158,24 +159,6 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
 
   async *#own(table: 'folders' | 'judged' | 'example' | 'quarantine', sort: Record<string, 1>): AsyncGenerator<Row> {
     for await (const row of this.table(table).find({}).sort(sort).allowDiskUse()) if (this.owns(row.a)) yield row
-  }
-}
-
-/** Messages of which an event may say something. */
-function messagesOf(event: SourceEvent): readonly string[] {
-  if (isRedacted(event)) return []
-  switch (event.type) {
-    case 'MessageReceived':
-    case 'MessageAppended':
-    case 'MessageMoved':
-    case 'MessageRestored':
-      return [event.data?.messageId]
-    case 'MessageCopied':
-      return [event.data?.messageId, event.data?.copyId]
-    case 'FlagsChanged':
-      return event.data?.messageIds ?? []
-    default:
-      return []
   }
 }
 

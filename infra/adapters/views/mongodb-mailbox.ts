@@ -170,7 +170,8 @@ export class MongoMailbox extends MongoStore<MongoMailboxUnit> implements Mailbo
   }
 }
 
-function messagesOf(event: SourceEvent): readonly string[] {
+/** Messages of which an event says something: their rows must be at hand when it is applied. */
+export function messagesOf(event: SourceEvent): readonly string[] {
   if (isRedacted(event)) return []
   switch (event.type) {
     case 'MessageReceived':
