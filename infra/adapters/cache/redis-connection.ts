@@ -4,6 +4,8 @@ import type { Redis } from 'ioredis'
 /** Longest that one command may take. A cache that is slower than this is slower than the answer itself. */
 const DEADLINE_MS = 150
 const CONNECT_MS = 2000
+/** A busy machine may need several connections before one answers in time. */
+const START_MS = 10_000
 const RECONNECT_MS = { first: 100, longest: 5000 }
 
 export class RedisUnavailable extends Error {
@@ -36,11 +38,30 @@ export async function connectRedis(url: string, options: RedisOptions = {}): Pro
   })
   client.on('error', (error) => options.onTrouble?.(error))
   try {
-    await client.connect()
+    await untilReady(client)
     return client
   } catch (error) {
     client.disconnect()
     const place = url.replace(/\/\/[^@/]*@/, '//')
     throw new RedisUnavailable(`Redis at ${place} cannot be used: ${(error as Error).message}`, { cause: error })
   }
+}
+
+/** Waits through slow answers, which the client meets with a new connection; a server that refuses is not waited for. */
+async function untilReady(client: Redis): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let trouble = new Error('it does not answer')
+  const failed = (error: Error & { readonly code?: string }) => {
+    trouble = error
+    if (/ECONNREFUSED|ENOTFOUND|NOAUTH|WRONGPASS/.test(`${error.code} ${error.message}`)) reject(error)
+  }
+  client.on('error', failed)
+  client.once('ready', resolve)
+  const late = setTimeout(() => reject(trouble), START_MS)
+  client.connect().catch(() => undefined)
+  await promise.finally(() => {
+    clearTimeout(late)
+    client.off('error', failed)
+    client.off('ready', resolve)
+  })
 }
