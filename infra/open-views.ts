@@ -10,6 +10,9 @@ import type { AppliedBatch } from './projector/messages.ts'
 import type { MongoProjectors } from './projector/mongo-projectors.ts'
 import { Projectors, type ProjectorsApi } from './projector/projectors.ts'
 
+/** Positions of EventStoreDB are places in its files: about 20,000 events. */
+const FAR_BEHIND_BYTES = 50_000_000n
+
 /** Views in files are this process's own, so it fills them whatever its roles; those in MongoDB are filled by the projector role. */
 export async function openProjectors(
   config: Config,
@@ -17,7 +20,7 @@ export async function openProjectors(
   journal: SealedJournal,
   onBatch?: ((batch: AppliedBatch) => void) | undefined,
 ): Promise<ProjectorsApi> {
-  const { views } = config.engines
+  const { views, eventStore } = config.engines
   if (isEmbedded('views', views))
     return Projectors.start({ data: config.data, source, ...(onBatch ? { onBatch } : {}) })
   const { MongoProjectors } = await import('./projector/mongo-projectors.ts')
@@ -25,6 +28,7 @@ export async function openProjectors(
     url: views,
     source: journal,
     projector: config.roles.includes('projector'),
+    ...(isEmbedded('eventStore', eventStore) ? {} : { farBehind: FAR_BEHIND_BYTES }),
     ...(fanOut ? { fanOut } : {}),
     ...(onBatch ? { onBatch } : {}),
     onError: (error) => logLine('projector failed', { error: String(error) }),

@@ -40,6 +40,8 @@ export interface MongoProjectorsConfig {
   readonly process?: string
   readonly leaseMs?: number
   readonly heartbeatMs?: number
+  /** Positions that a view may be behind before it catches up beside the others. */
+  readonly farBehind?: bigint
   readonly onError?: (error: unknown) => void
   /** Told of every batch that this process applied, for traces. */
   readonly onBatch?: (batch: AppliedBatch) => void
@@ -49,6 +51,8 @@ const WAIT_MS = 5000
 const LEASE_MS = 10_000
 const HEARTBEAT_MS = 1000
 const FILLERS = 4
+/** Events, where positions count them. */
+const FAR_BEHIND = 20_000n
 /** How often a waiting process asks: with and without a fan-out that tells it. */
 const ASK_MS = { told: 250, untold: 25 }
 const POLL_MS = 100
@@ -97,6 +101,7 @@ export class MongoProjectors implements ProjectorsApi {
         leaseMs,
         heartbeatMs: config.heartbeatMs ?? HEARTBEAT_MS,
         fillers: FILLERS,
+        farBehind: config.farBehind ?? FAR_BEHIND,
         now: Date.now,
         onApplied: (mailboxes, position) => this.#committed(mailboxes, position),
         onError: (error) => config.onError?.(error),

@@ -17,6 +17,8 @@ export interface ProcessOptions {
   readonly heartbeatMs: number
   /** Parts of the partitions that are filled at the same time. */
   readonly fillers: number
+  /** Positions that a view may be behind: further, and it catches up beside the others, so that it does not hold them up. */
+  readonly farBehind: bigint
   readonly now: () => number
   readonly onApplied: (mailboxes: ReadonlyMap<AccountId, Revision>, position: Position) => void
   readonly onError: (error: unknown) => void
@@ -31,8 +33,9 @@ interface Running {
   readonly projection: PartitionedProjection
 }
 
-/** Further behind than this a view catches up beside the others, so that it does not hold them up. */
-const FAR_BEHIND = 20_000n
+const fillOf = (view: MongoViewName, generation: number, partitions: readonly number[]): string =>
+  `${view}/${generation}/${partitions.join()}`
+
 const LIVE_BATCH = 500
 const FILL_BATCH = 2000
 /** After a switch the generation before is written on for so long. */
@@ -48,6 +51,8 @@ export class ProjectionProcess {
   readonly #options: ProcessOptions
   readonly #leases: PartitionLeases
   readonly #compared = new Set<string>()
+  /** What was filled since it was opened last. */
+  readonly #filled = new Set<string>()
   #running: readonly Running[] = []
   #filling: readonly Running[] = []
   /** Partitions of what runs. */
@@ -217,7 +222,8 @@ export class ProjectionProcess {
         for (const generation of this.#numbers(view)) {
           const whole = await open(view, generation, partitions)
           const position = whole.projection.position()
-          if (head - (position ?? 0n) <= FAR_BEHIND && (position !== undefined || head <= FAR_BEHIND)) {
+          const filled = this.#filled.has(fillOf(view, generation, partitions))
+          if (filled || head - (position ?? 0n) <= this.#options.farBehind) {
             running.push(whole)
             continue
           }
@@ -236,13 +242,17 @@ export class ProjectionProcess {
     this.#running = running
     this.#filling = filling.flat()
     this.#opened = [...owned]
+    this.#filled.clear()
     const { signal } = this.#phase
     const jobs = [this.#follow(running, signal, LIVE_BATCH)]
     for (const group of filling) jobs.push(this.#fill(group, signal))
     if (filling.length > 0)
-      // What has caught up joins the others.
+      // What has caught up joins the others, however much came meanwhile: else a busy log would keep it away for ever.
       void Promise.all(jobs.slice(1)).then(() => {
-        if (!signal.aborted) this.look()
+        if (signal.aborted) return
+        for (const { view, generation } of this.#filling)
+          this.#filled.add(fillOf(view, generation, view === 'directory' ? [0] : accounts))
+        this.look()
       })
     this.#work = Promise.all(jobs).then(() => undefined)
   }
