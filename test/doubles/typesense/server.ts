@@ -1,5 +1,6 @@
 // A double of Typesense 0.24 on its real wire, made after recorded answers of a real server. It knows what a search index that filters
 // needs (collections, aliases, imports, documents by id, filtered and sorted searches) and refuses everything else with 501.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Collections } from './collections.ts'
@@ -20,9 +21,11 @@ export class TypesenseDouble {
   readonly faults: TypesenseFaults = { swallow: 0, notReady: 0, failLines: 0 }
   readonly key: string
   readonly #server: Server
+  readonly #file: string | undefined
 
-  private constructor(key: string) {
+  private constructor(key: string, file: string | undefined) {
     this.key = key
+    this.#file = file
     this.#server = createServer((request, response) => {
       void this.#answer(request).then((answer) => {
         if (answer === undefined) return
@@ -34,8 +37,13 @@ export class TypesenseDouble {
     })
   }
 
-  static async start(options: { readonly port?: number; readonly key?: string } = {}): Promise<TypesenseDouble> {
-    const double = new TypesenseDouble(options.key ?? 'test-key')
+  /** With a file, what it was told is there after the next start, as with a real server's own log. */
+  static async start(
+    options: { readonly port?: number; readonly key?: string; readonly file?: string } = {},
+  ): Promise<TypesenseDouble> {
+    const { file } = options
+    const double = new TypesenseDouble(options.key ?? 'test-key', file)
+    if (file !== undefined && existsSync(file)) double.#replay(readFileSync(file, 'utf8'))
     await new Promise<void>((resolve, reject) => {
       double.#server.once('error', reject)
       double.#server.listen(options.port ?? 0, '127.0.0.1', resolve)
@@ -62,6 +70,8 @@ export class TypesenseDouble {
       for await (const chunk of request) chunks.push(chunk as Buffer)
       const body = Buffer.concat(chunks).toString()
       const answer = this.#route(request, body)
+      if (this.#file !== undefined && request.method !== 'GET' && !request.url?.startsWith('/multi_search'))
+        appendFileSync(this.#file, `${JSON.stringify([request.method, request.url, body])}\n`)
       if (this.faults.swallow > 0) {
         this.faults.swallow--
         return undefined
@@ -73,7 +83,18 @@ export class TypesenseDouble {
     }
   }
 
-  #route(request: IncomingMessage, body: string): { status: number; body: unknown } {
+  #replay(told: string): void {
+    // A line without its end was never answered.
+    for (const line of told.split('\n').slice(0, -1)) {
+      const [method, url, body] = JSON.parse(line) as [string, string, string]
+      this.#route({ method, url, headers: { 'x-typesense-api-key': this.key } }, body)
+    }
+  }
+
+  #route(
+    request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
+    body: string,
+  ): { status: number; body: unknown } {
     const url = new URL(request.url ?? '/', 'http://double')
     const path = url.pathname.split('/').slice(1).map(decodeURIComponent)
     const method = request.method ?? 'GET'
