@@ -192,12 +192,13 @@ export class MongoProjectors implements ProjectorsApi {
 
   /** Asks until the answer is yes. */
   async #asked(question: () => Promise<boolean>, deadline = Number.POSITIVE_INFINITY): Promise<boolean> {
-    for (;;) {
+    // Every question is a read of what processes say: who waits long asks less often.
+    for (let wait = ASK_MS.untold; ; wait = Math.min(2 * wait, ASK_MS.told)) {
       if (this.#closing.signal.aborted) throw new ProjectorError('closed', 'The projectors are closed.')
       // A server that is away for a moment is asked again, until the deadline.
       if (await question().catch(() => false)) return true
       if (performance.now() >= deadline) return false
-      await new Promise((resolve) => setTimeout(resolve, ASK_MS.untold))
+      await new Promise((resolve) => setTimeout(resolve, wait))
     }
   }
 
