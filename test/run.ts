@@ -28,7 +28,7 @@ if (kind === 'browser' && !existsSync(join(ROOT, 'apps/web/dist/index.html'))) {
 let passed = 0
 let failed = 0
 let skipped = 0
-const stream = run({ files, concurrency: kind === 'all' ? 2 : 1, timeout: 240_000 })
+const stream = run({ files, concurrency: kind === 'all' ? 2 : 1, timeout: kind === 'engines' ? 600_000 : 240_000 })
 stream.on('test:summary', (summary) => {
   if (summary.file !== undefined) return
   passed = summary.counts.passed
