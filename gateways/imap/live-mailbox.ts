@@ -39,6 +39,10 @@ export interface LivePorts {
 }
 
 type Folder = { -readonly [Key in keyof FolderRow]: FolderRow[Key] }
+interface Found {
+  readonly folderId: string
+  readonly row: UidRow
+}
 interface Loaded {
   readonly uidValidity: number
   readonly index: FolderIndex
@@ -96,12 +100,18 @@ export class LiveMailbox {
   }
 
   /** A living message of a loaded folder. */
-  find(messageId: string): { readonly folderId: string; readonly row: UidRow } | undefined {
+  find(messageId: string): Found | undefined {
+    return this.#found(messageId)[0]
+  }
+
+  /** Where it came last stands first. More than one place, when rows of two folders were read while it moved. */
+  #found(messageId: string): readonly Found[] {
+    const found: Found[] = []
     for (const [folderId, { index }] of this.#loaded) {
       const uid = index.uidOf(messageId)
-      if (uid > 0) return { folderId, row: index.row(index.place(uid)) }
+      if (uid > 0) found.push({ folderId, row: index.row(index.place(uid)) })
     }
-    return undefined
+    return found.length < 2 ? found : found.sort((a, b) => b.row.uid - a.row.uid)
   }
 
   /** There is something newer on the log. */
@@ -238,25 +248,30 @@ export class LiveMailbox {
       case 'MessageCopied': {
         const { messageId, copyId, folderId } = event.data
         const source = this.find(messageId)
-        if (source === undefined) return this.indexOf(folderId)?.has(modseq) ?? false
+        // A source that has changed since is not what was copied.
+        if (source === undefined || source.row.modseq > modseq) return this.indexOf(folderId)?.has(modseq) ?? false
         return this.#enter(folderId, changedRow(source.row, { id: copyId, uid: modseq, modseq }), modseq)
       }
       case 'MessageMoved': {
         const { messageId, folderId } = event.data
-        const found = this.find(messageId)
-        if (found === undefined || !this.#folders.has(folderId)) return false
-        if (found.row.uid >= modseq || found.folderId === folderId) return true
-        this.#leave(found.folderId, [found.row], modseq)
-        return this.#enter(folderId, changedRow(found.row, { uid: modseq, modseq }), modseq)
+        const places = this.#found(messageId)
+        const [last] = places
+        if (last === undefined || !this.#folders.has(folderId)) return false
+        if (last.row.uid < modseq && last.folderId === folderId) return true
+        for (const { folderId: from, row } of places) if (row.uid < modseq) this.#leave(from, [row], modseq)
+        return last.row.uid >= modseq || this.#enter(folderId, changedRow(last.row, { uid: modseq, modseq }), modseq)
       }
       case 'MessagesExpunged': {
         const gone = new Map<string, UidRow[]>()
         for (const id of event.data.messageIds) {
-          const found = this.find(id)
-          if (found === undefined) return false
-          const rows = gone.get(found.folderId)
-          if (rows === undefined) gone.set(found.folderId, [found.row])
-          else rows.push(found.row)
+          const places = this.#found(id)
+          if (places.length === 0) return false
+          for (const { folderId, row } of places) {
+            if (row.uid >= modseq) continue
+            const rows = gone.get(folderId)
+            if (rows === undefined) gone.set(folderId, [row])
+            else rows.push(row)
+          }
         }
         for (const [folderId, rows] of gone) this.#leave(folderId, rows, modseq)
         return true
@@ -277,8 +292,15 @@ export class LiveMailbox {
       folder.uidNext = modseq + 1
     }
     const index = this.indexOf(folderId)
-    if (index !== undefined && !index.has(modseq)) index.put([row])
+    if (index !== undefined && !index.has(modseq) && !this.#hasMovedOn(row.id, modseq)) index.put([row])
     return true
+  }
+
+  /** Rows were read while the view went on: the message that enters has left again. */
+  #hasMovedOn(messageId: string, modseq: number): boolean {
+    for (const { index } of this.#loaded.values())
+      if (index.modseq > modseq && index.uidOf(messageId) > modseq) return true
+    return false
   }
 
   #leave(folderId: string, rows: readonly UidRow[], modseq: number): void {
