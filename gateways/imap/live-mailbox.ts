@@ -172,11 +172,17 @@ export class LiveMailbox {
     if (missed > TAIL) return this.#refresh()
     const range = { from: this.#revision + 1n, limit: missed }
     let folded = false
-    for await (const event of this.#ports.source.readStream(mailboxStream(this.account), range)) {
-      this.#announced.delete(event.revision)
-      if (!isRedacted(event) && !this.#apply(event as MailboxEvent, event.revision, event.position)) break
-      this.#revision = event.revision
-      folded = true
+    try {
+      for await (const event of this.#ports.source.readStream(mailboxStream(this.account), range)) {
+        this.#announced.delete(event.revision)
+        if (!isRedacted(event) && !this.#apply(event as MailboxEvent, event.revision, event.position)) break
+        this.#revision = event.revision
+        folded = true
+      }
+    } catch (error) {
+      // An event that cannot be opened: the views have parked it and gone on.
+      if (!(error instanceof Error)) throw error
+      folded = false
     }
     if (!folded || this.#newest > this.#revision) await this.#refresh()
   }

@@ -238,7 +238,15 @@ async function benchSync(): Promise<void> {
       writeFileSync(
         join(home, 'mbsyncrc'),
         [
-          ...['FSync no', '', 'IMAPAccount a', 'Host 127.0.0.1', `Port ${each.imap}`, `User ${user(1)}`, `Pass ${each.password}`],
+          ...[
+            'FSync no',
+            '',
+            'IMAPAccount a',
+            'Host 127.0.0.1',
+            `Port ${each.imap}`,
+            `User ${user(1)}`,
+            `Pass ${each.password}`,
+          ],
           ...['SSLType None', 'AuthMechs LOGIN', '', 'IMAPStore far', 'Account a', '', 'MaildirStore near'],
           ...[`Path ${home}/mail/`, `Inbox ${home}/mail/INBOX`, '', 'Channel c', 'Far :far:', 'Near :near:'],
           ...['Patterns Big', 'Create Near', 'SyncState *', 'Sync Pull', ''],
