@@ -179,9 +179,8 @@ export class LiveMailbox {
         this.#revision = event.revision
         folded = true
       }
-    } catch (error) {
-      // An event that cannot be opened: the views have parked it and gone on.
-      if (!(error instanceof Error)) throw error
+    } catch {
+      // An event that cannot be opened: the views have parked it and gone on, and are asked below.
       folded = false
     }
     if (!folded || this.#newest > this.#revision) await this.#refresh()
