@@ -113,6 +113,21 @@ describe('docs/how-to/use-a-mail-program.md', () => {
   })
 })
 
+describe('docs/reference/faults.md', () => {
+  it('names in each row about real engines a test that there is', () => {
+    const tests = ['faults', 'cluster']
+      .map((name) => readFileSync(join(ROOT, `test/engines/${name}.test.ts`), 'utf8'))
+      .join()
+    const rows = rowsOf('docs/reference/faults.md').filter((row) => row.length === 4 && /^`[^`]+`$/.test(row[3] ?? ''))
+    const named = rows.filter((row) => !row[3]?.startsWith('`test/'))
+    assert.ok(named.length >= 20)
+    for (const row of named) {
+      const [name = ''] = codeIn(row[3])
+      assert.ok(tests.includes(`test('${name}'`), `${row[0]}: there is no test “${name}”`)
+    }
+  })
+})
+
 describe('docs/reference/limits.md', () => {
   it('says what stands in the source', () => {
     const limits = rowsOf('docs/reference/limits.md').filter((row) => /`: `/.test(row.at(-1) ?? ''))

@@ -1,0 +1,233 @@
+// Everything up and in use: each engine and each role killed, each line cut, the queue full, blobs slow, deliveries doubled. What was
+// promised is in the log once, views are what a rebuild makes, subscriptions went on by themselves.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from 'nats'
+import { isRedacted, mailboxStream } from '../../domain/log.ts'
+import type { OpenedSource } from '../../infra/adapters/journal/open-source.ts'
+import { Cluster, type ClusterEngine } from '../support/cluster.ts'
+import { ApiLoad, Follower, SmtpLoad } from '../support/cluster-load.ts'
+
+/** How long an engine or a line is away. */
+const FAULT_MS = 2000
+/** What each process may hold, whatever happens. */
+const MOST_MEMORY = 700 * 1024 * 1024
+/** No answer, not even a refusal, may take longer. */
+const LONGEST_ANSWER_MS = 40_000
+const SETTLED_WITHIN_MS = 90_000
+
+let cluster: Cluster
+let folder: string
+let log: OpenedSource
+const people = new Map<string, { readonly id: string; readonly token: string }>()
+let smtp: SmtpLoad
+let api: ApiLoad
+const followers = new Map<string, Follower>()
+let mostMemory = 0
+let measuring: NodeJS.Timeout
+
+const person = (name: string) => people.get(name) as { readonly id: string; readonly token: string }
+const ports = (role: string, listener: string) => () =>
+  [...cluster.roles.values()].flatMap((each) => (each.role === role && each.running ? [each.ports[listener] ?? 0] : []))
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'everpost-fl-'))
+  cluster = await Cluster.start(folder)
+  const projector = await cluster.add('projector1')
+  const tokens = new Map<string, string>()
+  for (const name of ['ann', 'bob']) {
+    await projector.cli(['account', 'add', `${name}@example.test`])
+    tokens.set(name, (await projector.cli(['token', 'create', `${name}@example.test`])).trim())
+  }
+  for (const { id, address } of JSON.parse(await projector.cli(['account', 'list', '--json']))) {
+    const name = address.split('@')[0]
+    people.set(name, { id, token: tokens.get(name) ?? '' })
+  }
+  await Promise.all(['smtp1', 'smtp2', 'web1', 'web2', 'delivery1'].map((name) => cluster.add(name)))
+  log = await cluster.openLog()
+  const web = ports('web', 'http')
+  for (const [name, { token, id }] of people) followers.set(name, new Follower(web, token, (await mailbox(id)).newest))
+  const recipients = ['ann@example.test', 'bob@example.test']
+  smtp = new SmtpLoad({ ports: ports('smtp', 'smtp'), connections: 3, recipients, everyMs: 300 })
+  api = new ApiLoad({ ports: web, token: person('ann').token, to: 'bob@example.test', everyMs: 500 })
+  measuring = setInterval(() => {
+    for (const each of cluster.roles.values()) mostMemory = Math.max(mostMemory, each.running ? each.rss() : 0)
+  }, 250)
+  await smtp.more(20)
+})
+after(async () => {
+  clearInterval(measuring)
+  await smtp?.stop()
+  await api?.stop()
+  for (const follower of followers.values()) await follower.stop()
+  await log?.close()
+  await cluster?.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** What arrived in a mailbox by the log: Message-IDs and subjects, and how often. */
+async function mailbox(id: string) {
+  const found = new Map<string, number>()
+  let newest = -1n
+  for await (const event of log.readStream(mailboxStream(id))) {
+    newest = event.revision
+    if (isRedacted(event) || event.type !== 'MessageReceived') continue
+    const { messageId, subject } = event.data.content.envelope
+    for (const key of [messageId, subject]) if (key) found.set(key, (found.get(key) ?? 0) + 1)
+  }
+  return { found, newest }
+}
+
+/** The fault is over: mail is taken again, then all is held against the log. */
+async function allIsWell(): Promise<void> {
+  await within(SETTLED_WITHIN_MS, 'mail is taken again', smtp.more(10))
+  const promised = [...smtp.acknowledged]
+  const sent = [...api.acknowledged]
+  const until = performance.now() + SETTLED_WITHIN_MS
+  for (;;) {
+    const ann = await mailbox(person('ann').id)
+    const bob = await mailbox(person('bob').id)
+    const of = (to: string) => (to.startsWith('ann') ? ann : bob).found
+    // What was submitted is delivered in its own time.
+    const missing = [
+      ...promised.filter(([id, to]) => !of(to).has(id)).map(([id]) => id),
+      ...sent.filter((subject) => !bob.found.has(subject)),
+    ]
+    for (const { found } of [ann, bob])
+      for (const [key, count] of found) assert.equal(count, 1, `${key} is there ${count} times`)
+    if (missing.length === 0) {
+      for (const [name, { newest }] of Object.entries({ ann, bob })) {
+        const follower = followers.get(name) as Follower
+        await follower.reaches(newest, SETTLED_WITHIN_MS)
+        assert.deepEqual(follower.wrong, [], `${name}: no gap and no double`)
+      }
+      break
+    }
+    if (performance.now() > until) assert.fail(`acknowledged and not in the log: ${missing.join(', ')}`)
+    await pause(200)
+  }
+  assert.deepEqual(smtp.wrong, [], 'trouble of ours is a temporary answer')
+  assert.deepEqual(api.wrong, [], 'trouble of ours is an error with a code')
+  assert.ok(smtp.longestMs < LONGEST_ANSWER_MS, `an answer of SMTP took ${smtp.longestMs} ms`)
+  assert.ok(api.longestMs < LONGEST_ANSWER_MS, `an answer of the API took ${api.longestMs} ms`)
+  assert.ok(mostMemory < MOST_MEMORY, `a process held ${mostMemory} bytes`)
+  assert.deepEqual(cluster.crashes(), [])
+  for (const each of cluster.roles.values()) assert.ok(each.running)
+}
+
+async function viewsEqualARebuild(): Promise<void> {
+  const rebuilt = JSON.parse(await cluster.role('projector1').cli(['projections', 'rebuild', '--all', '--json']))
+  assert.ok(rebuilt.length > 4)
+  for (const { name, same, parked } of rebuilt) {
+    assert.notEqual(same, false, `${name} differs from its rebuild`)
+    assert.equal(parked, 0, name)
+  }
+}
+
+async function within(ms: number, what: string, work: Promise<unknown>): Promise<void> {
+  let late: NodeJS.Timeout | undefined
+  const never = new Promise((_, reject) => {
+    late = setTimeout(() => reject(new Error(`Not within ${ms} ms: ${what}; SMTP answered ${[...smtp.codes]}`)), ms)
+  })
+  await Promise.race([work, never]).finally(() => clearTimeout(late))
+}
+
+async function engineKilled(name: ClusterEngine): Promise<void> {
+  await cluster.engines[name].kill()
+  await pause(FAULT_MS)
+  await cluster.engines[name].restart()
+  await allIsWell()
+}
+
+async function lineCut(name: ClusterEngine): Promise<void> {
+  const { proxy } = cluster.engines[name]
+  proxy.cut()
+  await pause(FAULT_MS)
+  proxy.restore()
+  await allIsWell()
+}
+
+async function processKilled(name: string): Promise<void> {
+  await cluster.role(name).end('SIGKILL')
+  await pause(FAULT_MS / 2)
+  await cluster.role(name).restart()
+  await allIsWell()
+}
+
+test('EventStoreDB killed and started again', () => engineKilled('eventStore'))
+test('MongoDB killed and started again', () => engineKilled('views'))
+test('Typesense killed and started again', () => engineKilled('search'))
+test('Redis killed and started again', () => engineKilled('cache'))
+test('NATS killed and started again', () => engineKilled('queue'))
+test('S3 killed and started again', () => engineKilled('blobs'))
+test('the line to EventStoreDB cut', () => lineCut('eventStore'))
+test('the line to MongoDB cut', () => lineCut('views'))
+test('the line to Typesense cut', () => lineCut('search'))
+test('the line to Redis cut', () => lineCut('cache'))
+test('the line to NATS cut', () => lineCut('queue'))
+test('the line to S3 cut', () => lineCut('blobs'))
+
+test('views equal a rebuild after every engine was away', viewsEqualARebuild)
+
+test('a process killed and started again: smtp', () => processKilled('smtp1'))
+test('a process killed and started again: web', () => processKilled('web1'))
+test('a process killed and started again: delivery', () => processKilled('delivery1'))
+test('a process killed and started again: projector', () => processKilled('projector1'))
+
+test('S3 slow', async () => {
+  const { proxy } = cluster.engines.blobs
+  proxy.delay(400)
+  await pause(FAULT_MS)
+  proxy.restore()
+  await allIsWell()
+})
+
+test('NATS full', async () => {
+  const connection = await connect({ servers: cluster.engines.queue.direct.replace('nats://', '') })
+  const manager = await connection.jetstreamManager()
+  const { config } = await manager.streams.info('everpost-work')
+  await manager.streams.update('everpost-work', { ...config, max_msgs: 1 })
+  await connection
+    .jetstream()
+    .publish('everpost-work.filler', '{}')
+    .catch(() => undefined)
+  await pause(FAULT_MS)
+  await manager.streams.update('everpost-work', config)
+  await connection.close()
+  await allIsWell()
+})
+
+test('deliveries doubled and late', async () => {
+  const connection = await connect({ servers: cluster.engines.queue.direct.replace('nats://', '') })
+  cluster.engines.queue.proxy.delay(300)
+  const ends = performance.now() + FAULT_MS
+  const told = connection.subscribe('everpost-work.work')
+  const again = (async () => {
+    // Each piece of work once more, under another message id; heard again, it is not said again.
+    const said = new Set<string>()
+    for await (const { data } of told) {
+      const text = Buffer.from(data).toString()
+      if (said.has(text)) continue
+      said.add(text)
+      connection.publish('everpost-work.work', text)
+    }
+    return said.size
+  })()
+  while (performance.now() < ends) await pause(100)
+  told.unsubscribe()
+  cluster.engines.queue.proxy.restore()
+  assert.ok((await again) > 0, 'some work was doubled')
+  await connection.close()
+  await allIsWell()
+})
+
+test('views equal a rebuild at the end', async (t) => {
+  await viewsEqualARebuild()
+  t.diagnostic(
+    `${smtp.acknowledged.size} messages and ${api.acknowledged.size} submissions acknowledged; SMTP codes ${JSON.stringify([...smtp.codes])}, API errors ${JSON.stringify([...api.errors])}; longest answers ${Math.round(smtp.longestMs)} and ${Math.round(api.longestMs)} ms; most memory ${Math.round(mostMemory / 1e6)} MB`,
+  )
+})
