@@ -2,7 +2,7 @@
 import { GraphQLError } from 'graphql'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import { BadCursor } from '../../projections/queries.ts'
-import { ProblemError } from '../web/problem.ts'
+import { awayProblem, ProblemError } from '../web/problem.ts'
 
 const CODES: Readonly<Record<string, string>> = { 'signed-out': 'UNAUTHENTICATED' }
 
@@ -29,6 +29,8 @@ export function toGraphqlError(error: unknown): { readonly error: GraphQLError; 
     if (cause.extensions['code'] !== undefined) return { error: cause, unexpected: false }
     return { error: make(cause.message, 'BAD_REQUEST', 400), unexpected: false }
   }
+  const away = awayProblem(cause)
+  if (away !== undefined) return { error: make(away.detail, toCode(away.code), away.status), unexpected: true }
   return {
     error: make('Something went wrong here. It was noted; try again.', 'INTERNAL', 500),
     unexpected: true,

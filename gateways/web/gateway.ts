@@ -17,7 +17,7 @@ import { sendingRoutes } from '../rest/sending.ts'
 import { sessionRoutes } from '../session/routes.ts'
 import type { WebDependencies } from './dependencies.ts'
 import { operationRoutes, RequestCounters } from './metrics.ts'
-import { type Problem, ProblemError, sendProblem } from './problem.ts'
+import { awayProblem, type Problem, ProblemError, sendProblem } from './problem.ts'
 import { WebServices } from './services.ts'
 import { pathOf, StaticApp } from './static-app.ts'
 import { BadJson, strictJson } from './strict-json.ts'
@@ -139,6 +139,8 @@ function problemOf(error: unknown): Problem {
   if (error instanceof BadCursor) return { status: 400, code: 'bad-cursor', detail: error.message, field: 'after' }
   if (error instanceof BlobError && error.code === 'not-found')
     return { status: 404, code: 'gone', detail: error.message }
+  const away = awayProblem(error)
+  if (away !== undefined) return away
   const { statusCode, code, message } = error as Partial<FastifyError>
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     if (statusCode === 413)

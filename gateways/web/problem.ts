@@ -38,6 +38,17 @@ export class ProblemError extends Error {
   }
 }
 
+const AWAY: Problem = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'A part of the system cannot be reached just now: try again.',
+  retryAfter: 2,
+}
+
+/** What to answer when an engine is away, as every port says with the code 'unavailable'; undefined for other errors. */
+export const awayProblem = (error: unknown): Problem | undefined =>
+  error instanceof Error && (error as { readonly code?: unknown }).code === 'unavailable' ? AWAY : undefined
+
 export function problemDocument({ status, code, detail, field }: Problem): object {
   return {
     type: `urn:everpost:problem:${code}`,
