@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CELL, cells, demand, LOAD, MEASURED, network, storage } from './model.ts'
 import { bars } from './plot.ts'
-import { simulate } from './simulate.ts'
+import { MEASURED_COSTS, projectorSpeedup, simulate } from './simulate.ts'
 
 const DOCS = join(import.meta.dirname, '../../docs/explanation')
 
@@ -131,6 +131,19 @@ ${table(
       `${percent(simulated.splitMoves)} of its accounts move, by \`migrate-engine\` of their streams; nobody else's`,
     ],
   ],
+)}
+
+## Projectors, simulated
+
+Accounts are in 64 partitions, which the projectors of a cell divide among themselves. Several on cores of their own, from the costs that
+\`npm run bench -- cluster\` measured (${number(MEASURED_COSTS.cpuMs)} ms of processor an event, ${number(MEASURED_COSTS.waitMs)} ms waiting) and an engine of ${MEASURED_COSTS.engineCores} cores:
+
+${table(
+  ['projectors', 'times one, least of 10 namings'],
+  [1, 2, 3, 6, 12].map((processes) => [
+    String(processes),
+    number(Math.min(...Array.from({ length: 10 }, (_, seed) => projectorSpeedup(processes, MEASURED_COSTS, seed)))),
+  ]),
 )}
 
 ## Assumptions

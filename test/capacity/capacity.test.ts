@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { CELL, cells, demand, LOAD, MEASURED, storage } from '../../infra/capacity/model.ts'
 import { capacityPage } from '../../infra/capacity/report.ts'
-import { simulate } from '../../infra/capacity/simulate.ts'
+import { MEASURED_COSTS, projectorSpeedup, simulate } from '../../infra/capacity/simulate.ts'
 
 describe('the plan', () => {
   it('is the arithmetic of the question', () => {
@@ -40,6 +40,13 @@ describe('the simulation', () => {
     assert.deepEqual(one, simulate({ accounts: 20_000, cells: 20 }))
     assert.ok(one.busiestAfterMoving < one.busiest)
     assert.ok(one.moved < 0.25, String(one.moved))
+  })
+
+  it('has three projectors do at least twice the work of one', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const times = projectorSpeedup(3, MEASURED_COSTS, seed)
+      assert.ok(times >= 2, `${times} with names ${seed}`)
+    }
   })
 
   it('loses one cell alone, and splits one without touching others', () => {
