@@ -189,7 +189,7 @@ async function follow(
         events = events.filter((event) => event.position <= until)
         position = until
       }
-      if (position !== undefined) await handleAll(projections, events, position)
+      if (position !== undefined) for (const projection of projections) await projection.handle(events, position)
       if (++sinceSettled >= SETTLE_EVERY) {
         sinceSettled = 0
         for (const projection of projections) await projection.settle()
@@ -216,16 +216,6 @@ async function follow(
     signal.removeEventListener('abort', stop)
     inner.abort()
   }
-}
-
-/** Views know nothing of each other: an engine that is waited for works for all of them at the same time. */
-async function handleAll(
-  projections: readonly Projection[],
-  events: readonly SourceEvent[],
-  position: Position,
-): Promise<void> {
-  const handled = await Promise.allSettled(projections.map((projection) => projection.handle(events, position)))
-  for (const each of handled) if (each.status === 'rejected') throw each.reason
 }
 
 /** Where the slowest of them stands; undefined when one of them has seen nothing. */
