@@ -35,11 +35,11 @@ before(async () => {
 })
 const ends: (() => Promise<void>)[] = []
 after(async () => {
+  endSoon()
   for (const end of ends) await end()
   await log?.close()
   await cluster?.stop()
   rmSync(folder, { recursive: true, force: true })
-  endSoon()
 })
 
 const idOf = (person: string) => ids.get(person) as string

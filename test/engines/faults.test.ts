@@ -60,6 +60,7 @@ before(async () => {
   await smtp.more(20)
 })
 after(async () => {
+  endSoon()
   clearInterval(measuring)
   await smtp?.stop()
   await api?.stop()
@@ -67,7 +68,6 @@ after(async () => {
   await log?.close()
   await cluster?.stop()
   rmSync(folder, { recursive: true, force: true })
-  endSoon()
 })
 
 /** What arrived in a mailbox by the log: Message-IDs and subjects, and how often. */

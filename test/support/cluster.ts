@@ -269,7 +269,7 @@ async function startDouble(name: ClusterEngine, folder: string): Promise<Started
   }
 }
 
-/** A run of the suite must not wait for a client that keeps looking for servers which are gone: called when all is stopped and told. */
+/** A run of the suite must not wait for a client that keeps looking for servers which are gone: called as the stopping begins. */
 export function endSoon(): void {
-  setTimeout(() => process.exit(), 3000).unref()
+  setTimeout(() => process.exit(), 20_000).unref()
 }
