@@ -28,7 +28,10 @@ if (kind === 'browser' && !existsSync(join(ROOT, 'apps/web/dist/index.html'))) {
 let passed = 0
 let failed = 0
 let skipped = 0
-const stream = run({ files, concurrency: kind === 'all' ? 2 : 1, timeout: kind === 'engines' ? 600_000 : 240_000 })
+const seconds = kind === 'engines' ? 600 : 240
+const stream = run({ files, concurrency: kind === 'all' ? 2 : 1, timeout: seconds * 1000 })
+// The limit above ends tests and hooks. A process that stays alive behind them is ended here: its file then counts as failed.
+const watch = setInterval(() => endOverdue(seconds + 30), 5000)
 stream.on('test:summary', (summary) => {
   if (summary.file !== undefined) return
   passed = summary.counts.passed
@@ -37,6 +40,26 @@ stream.on('test:summary', (summary) => {
 })
 stream.compose(spec).pipe(process.stdout)
 stream.on('end', () => {
+  clearInterval(watch)
   process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`)
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 })
+
+/** Kills the processes of test files that are older than the limit, and what they started. */
+function endOverdue(limit: number): void {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,etimes='], { encoding: 'utf8' })
+  const processes = (stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/).map(Number))
+  const end = (pid: number) => {
+    for (const [child, parent] of processes) if (parent === pid) end(child as number)
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  for (const [pid, parent, age] of processes) {
+    if (parent !== process.pid || (age as number) < limit) continue
+    console.error(`A test file did not end within ${limit} s and is killed`)
+    end(pid as number)
+  }
+}

@@ -66,6 +66,7 @@ const AHEAD = 2
 /** One subscription at a time. */
 export class DecodedSource {
   readonly #worker: Worker
+  readonly #ended: Promise<void>
   #subscription = 0
   #inbox: Answer[] = []
   #wake: (() => void) | undefined
@@ -81,6 +82,7 @@ export class DecodedSource {
       this.#inbox.push(answer)
       this.#wake?.()
     })
+    this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
     this.#worker.on('error', (error) => {
       this.#failure = error instanceof Error ? error : new Error(String(error))
       this.#wake?.()
@@ -124,9 +126,8 @@ export class DecodedSource {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     this.#send({ type: 'close' })
-    await ended
+    await this.#ended
   }
 
   #send(message: ToDecoder): void {

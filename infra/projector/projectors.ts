@@ -130,6 +130,8 @@ const WAIT_MS = 5000
 const LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 /** After a crash of the thread; doubles with every crash in a row. */
 const RESTART_MS = 100
+/** The answer of a thread that has ended. */
+const NOTHING: Answer = { kind: 'status', status: [] }
 
 interface Waiter {
   readonly reached: () => boolean
@@ -159,6 +161,9 @@ export class Projectors implements ProjectorsApi {
   readonly #asked = new Map<number, (answer: Answer) => void>()
   readonly #ready = Promise.withResolvers<void>()
   #worker: Worker
+  #ended: Promise<void> = Promise.resolve()
+  /** Between the end of a thread and the start of the next. */
+  #down = false
   #rebuild: Worker | undefined
   #nextId = 1
   #crashes = 0
@@ -345,9 +350,8 @@ export class Projectors implements ProjectorsApi {
       this.#readers[name]?.db.close()
       delete this.#readers[name]
     }
-    const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     this.#send({ type: 'close' })
-    await ended
+    await this.#ended
     const error = new ProjectorError('closed', 'The projectors are closed.')
     for (const waiters of [...this.#mailboxWaiters.values(), this.#positionWaiters]) {
       for (const waiter of waiters) {
@@ -368,14 +372,25 @@ export class Projectors implements ProjectorsApi {
       workerData: this.#config,
       resourceLimits: LIMITS,
     })
-    worker.on('message', (message: FromWorker) => this.#handle(message))
+    worker.on('message', (message: FromWorker) => {
+      try {
+        this.#handle(message)
+      } catch (error) {
+        // A view that cannot be read here: the thread begins again, which is recovery.
+        this.#lastFailure = String(error)
+        void worker.terminate()
+      }
+    })
     worker.on('error', (error) => {
       this.#lastFailure = String(error)
     })
+    this.#down = false
+    this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()))
     worker.on('exit', () => {
+      this.#down = true
       for (const [id, resolve] of this.#asked) {
         this.#asked.delete(id)
-        resolve({ kind: 'status', status: [] })
+        resolve(NOTHING)
       }
       if (this.#closed) return
       // Start-up is recovery: the views stand at their checkpoints.
@@ -500,6 +515,7 @@ export class Projectors implements ProjectorsApi {
 
   #ask(message: Extract<ToWorker, { readonly id: number }>): Promise<Answer> {
     return new Promise((resolve) => {
+      if (this.#down) return resolve(NOTHING)
       this.#asked.set(message.id, resolve)
       this.#send(message)
     })

@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { ADDRESS, deliver, openOn, openPerson, type Ran, verb } from './mailbox.ts'
 
 const cleanups: (() => unknown)[] = []
-const folder = temporaryFolder({ after: (fn) => void cleanups.push(fn as () => unknown) })
+const folder = temporaryFolder()
 let everpost: Everpost
 let account = ''
 let publicKey = ''

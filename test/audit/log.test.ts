@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { ADDRESS, deliver, forgetTree, harmed, openOn, openPerson, type Ran, verb } from './mailbox.ts'
 
 const cleanups: (() => unknown)[] = []
-const folder = temporaryFolder({ after: (fn) => void cleanups.push(fn as () => unknown) })
+const folder = temporaryFolder()
 const data = join(folder, 'data')
 let checkpoint = ''
 let copies = 0

@@ -16,8 +16,8 @@ function write(tree: SqliteTree, leaves: readonly { position: bigint; leaf: Uint
   if (last) tree.commit({ leaves: [...leaves] }, last.position, [])
 }
 
-test('roots, proofs and places over tile borders, with gaps in the positions and restarts between', (t) => {
-  const folder = temporaryFolder(t)
+test('roots, proofs and places over tile borders, with gaps in the positions and restarts between', () => {
+  const folder = temporaryFolder()
   let file = 0
   fc.assert(
     fc.property(
@@ -73,15 +73,15 @@ test('roots, proofs and places over tile borders, with gaps in the positions and
   )
 })
 
-test('a commit that fails leaves no trace', (t) => {
-  const path = join(temporaryFolder(t), 'tree.sqlite')
+test('a commit that fails leaves no trace', () => {
+  const path = join(temporaryFolder(), 'tree.sqlite')
   new SqliteTree(path, 'fill').file.finish()
   const tree = new SqliteTree(path, 'live')
   write(tree, [{ position: 1n, leaf: leafAt(0) }])
   const broken = { position: 2n, type: 'X', error: null as unknown as string, at: 0 }
   assert.throws(() => tree.commit({ leaves: [{ position: 2n, leaf: leafAt(9) }] }, 2n, [broken]))
   write(tree, [{ position: 2n, leaf: leafAt(1) }])
-  const other = join(temporaryFolder(t), 'tree.sqlite')
+  const other = join(temporaryFolder(), 'tree.sqlite')
   new SqliteTree(other, 'fill').file.finish()
   const second = new SqliteTree(other, 'live')
   write(second, [

@@ -31,7 +31,7 @@ async function deliver(subject: string, text = 'Shall we take the house by the l
 const row = (subject: string) => page.locator('[role=row]:not(.placeholder)', { hasText: subject })
 
 before(async () => {
-  const data = temporaryFolder({ after: (run) => void cleanup.push(run as () => void) })
+  const data = temporaryFolder()
   server = await startServer(data, { EVERPOST_HTTP_PORT: '0', EVERPOST_UNDO_SEND_SECONDS: '60' })
   browser = await launch()
   page = await newPage(browser)

@@ -15,7 +15,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { everpost, startServer } from '../support/server.ts'
 
 async function serve(t: TestContext, run: RunVerb) {
-  const path = join(temporaryFolder(t), 'control.sock')
+  const path = join(temporaryFolder(), 'control.sock')
   const server = await serveControl(path, run)
   t.after(() => new Promise((resolve) => server.close(resolve)))
   return path
@@ -50,8 +50,8 @@ describe('the control socket', () => {
     ])
   })
 
-  it('says undefined where no server is, also when a killed one left its socket', async (t) => {
-    const dir = temporaryFolder(t)
+  it('says undefined where no server is, also when a killed one left its socket', async () => {
+    const dir = temporaryFolder()
     assert.equal(await callControl(join(dir, 'none.sock'), request(), () => undefined), undefined)
     writeFileSync(join(dir, 'stale.sock'), '')
     assert.equal(await callControl(join(dir, 'stale.sock'), request(), () => undefined), undefined)
@@ -101,7 +101,7 @@ describe('the control socket', () => {
 
 describe('the executable', () => {
   it('answers the same with and without a server, refuses a second one, and knows its usage', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const alone = await everpost(data, ['account', 'add', 'kim@example.test', '--json'])
     assert.equal(alone.code, 0, alone.err)
     const { id } = JSON.parse(alone.out) as { id: string }

@@ -13,7 +13,7 @@ import { openEverpost } from '../../infra/open-everpost.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
 async function open(t: TestContext) {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const everpost = await openEverpost(loadConfig({ data }, {}, data))
   t.after(() => everpost.close())
   const run = async (...words: string[]) => {

@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/folders.ts'
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/
 
 async function open(t: TestContext) {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const everpost = await openEverpost(loadConfig({ data }, {}, data))
   t.after(() => everpost.close())
   const { services, journal, blobs } = everpost

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { blobStoreContract } from './blob-store.ts'
 
 blobStoreContract('pack files', async (t) => {
-  const dir = temporaryFolder(t)
+  const dir = temporaryFolder()
   const storage = await StorageThread.start({ blobs: dir, segmentBytes: 400_000 })
   const store = new PackfileBlobStore(storage, dir)
   t.after(async () => {

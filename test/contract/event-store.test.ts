@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { eventStoreContract } from './event-store.ts'
 
 eventStoreContract('sqlite', async (t: TestContext) => {
-  const path = join(temporaryFolder(t), 'log.sqlite')
+  const path = join(temporaryFolder(), 'log.sqlite')
   const storage = await StorageThread.start({ log: path })
   const store = new SqliteEventStore(storage, path)
   t.after(async () => {

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/folders.ts'
 import { keyringContract } from './keyring.ts'
 
 keyringContract('file', async (t) => {
-  const path = join(temporaryFolder(t), 'keys.sqlite')
+  const path = join(temporaryFolder(), 'keys.sqlite')
   const master = randomBytes(32)
   const open = (writable: boolean) => {
     const keyring = new FileKeyring(path, master, { writable })

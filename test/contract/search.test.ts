@@ -8,7 +8,7 @@ import { searchContract } from './search.ts'
 searchContract('memory', async () => new MemorySearchIndex())
 
 searchContract('fts5', async (t) => {
-  const index = new Fts5Index(join(temporaryFolder(t), 'search.sqlite'))
+  const index = new Fts5Index(join(temporaryFolder(), 'search.sqlite'))
   t.after(() => index.close())
   return index
 })

@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/folders.ts'
 const RAW = Buffer.from('From: a@b.test\r\nSubject: hello\r\n\r\nhello\r\n')
 
 async function setUp(t: TestContext) {
-  const folder = temporaryFolder(t)
+  const folder = temporaryFolder()
   const path = join(folder, 'keys.sqlite')
   const master = randomBytes(32)
   const keyring = new FileKeyring(path, master, { writable: true })
@@ -92,7 +92,7 @@ describe('the intake sweep', () => {
         return { ok: true as const, revision: 0n, position: 1n, repeated: false }
       },
     }
-    const keyring = new FileKeyring(join(temporaryFolder(t), 'k'), randomBytes(32), { writable: true })
+    const keyring = new FileKeyring(join(temporaryFolder(), 'k'), randomBytes(32), { writable: true })
     t.after(() => keyring.close())
     const journal = new SealedJournal(store as never, keyring)
     const append = (stream: string) => ({ stream, expected: 'any' as const, events: [] })

@@ -20,7 +20,7 @@ const MESSAGES = 200
 const RECIPIENTS = ['one', 'two', 'three'].map((name) => `${name}@elsewhere.test`)
 
 it('kill -9 in the middle of delivery: nobody is left out, and doubles are only those that were in flight', async (t) => {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   /** `message recipient` -> times that the sink took it. */
   const taken = new Map<string, number>()
   const random = fractionsFrom(0x2545f491)

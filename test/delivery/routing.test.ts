@@ -103,7 +103,7 @@ describe('hosts', () => {
   })
 
   it('whose TLS is broken get the mail in the clear; others by TLS', async (t) => {
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     const tls = await loadTls(loadConfig({ data: dir }, {}, dir), dir)
     const broken = await startSink(t, { tls: 'broken' })
     const good = await startSink(t, { tls, host: '127.0.0.3', port: broken.port })

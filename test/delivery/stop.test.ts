@@ -15,7 +15,7 @@ import { startServer } from '../support/server.ts'
 it('a silent host does not hold up the end of the process, and its mail still waits', {
   timeout: 60_000,
 }, async (t) => {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const silent = createServer((socket) => void socket.on('error', () => undefined))
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')

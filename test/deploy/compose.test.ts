@@ -84,8 +84,8 @@ function lookedAt(env: NodeJS.ProcessEnv): {
   return { config: loadConfig({ data: '/tmp/nowhere' }, watched, '/nonexistent'), asked }
 }
 
-test('every variable that is set is a setting, and the settings take what it is set to', (t) => {
-  const folder = temporaryFolder(t)
+test('every variable that is set is a setting, and the settings take what it is set to', () => {
+  const folder = temporaryFolder()
   const secrets: Readonly<Record<string, string>> = {
     'master-key': Buffer.alloc(32, 7).toString('base64'),
     search: 'typesense://KEY@typesense1:8108',

@@ -37,8 +37,8 @@ describe('docs/reference/settings.md', () => {
   const at = (config: object, key: string): unknown =>
     key.split('.').reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], config)
 
-  it('has every key that a file may hold, and no other', (t) => {
-    const folder = temporaryFolder(t)
+  it('has every key that a file may hold, and no other', () => {
+    const folder = temporaryFolder()
     const sections = new Map([
       ['ports', [...PORT_NAMES]],
       ['engines', Object.keys(loadConfig({}, {}, folder).engines)],
@@ -54,8 +54,8 @@ describe('docs/reference/settings.md', () => {
     assert.deepEqual(settings.map(({ key }) => key).sort(), all.sort())
   })
 
-  it('says the defaults', (t) => {
-    const folder = temporaryFolder(t)
+  it('says the defaults', () => {
+    const folder = temporaryFolder()
     const config = loadConfig({}, {}, folder)
     for (const { key, standard } of settings) {
       const value = at(config, key)
@@ -67,8 +67,8 @@ describe('docs/reference/settings.md', () => {
     }
   })
 
-  it('says the variables', (t) => {
-    const folder = temporaryFolder(t)
+  it('says the variables', () => {
+    const folder = temporaryFolder()
     const standard = loadConfig({}, {}, folder)
     const others: Readonly<Record<string, string>> = {
       data: 'elsewhere',

@@ -11,8 +11,8 @@ import { temporaryFolder } from '../support/folders.ts'
 
 const OFF = ['HTTP', 'SMTP', 'SUBMISSION', 'SUBMISSIONS', 'IMAP', 'IMAPS', 'POP3', 'POP3S', 'MANAGESIEVE']
 
-it('the key of an account that was erased on the log is gone after a start', async (t) => {
-  const data = temporaryFolder(t)
+it('the key of an account that was erased on the log is gone after a start', async () => {
+  const data = temporaryFolder()
   const config = loadConfig({ data }, Object.fromEntries(OFF.map((name) => [`EVERPOST_${name}_PORT`, 'off'])), data)
   const before = await openEverpost(config)
   const opened = await openAccount(before.services, contextOf('test', 'cli'), { address: 'ann@example.test' })

@@ -89,7 +89,7 @@ async function lane(data: string, seed: number): Promise<{ sent: Sent; readyAfte
 
 describe('fifty times kill -9 under load', () => {
   it('loses and doubles nothing that was acknowledged', async (t) => {
-    const folders = Array.from({ length: LANES }, () => temporaryFolder(t))
+    const folders = Array.from({ length: LANES }, () => temporaryFolder())
     for (const data of folders) {
       const everpost = await openEverpost(loadConfig({ data }, {}, data))
       for (const person of PEOPLE)

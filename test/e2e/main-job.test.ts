@@ -22,7 +22,7 @@ describe('the main job', () => {
     skip: NO_CORPUS,
     timeout: 120_000,
   }, async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     let server = await startServer(data, ENVIRONMENT)
     t.after(() => server.end('SIGKILL'))
     const run = async (...words: string[]) => {

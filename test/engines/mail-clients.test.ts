@@ -91,7 +91,7 @@ async function subjects(t: TestContext, address: string, folder = 'INBOX'): Prom
 const expected = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => `message ${i}`)
 
 before(async () => {
-  data = temporaryFolder({ after: (done: () => void) => void closing.push(done) } as never)
+  data = temporaryFolder()
   server = await startServer(data, {
     EVERPOST_IMAP_PORT: '0',
     EVERPOST_IMAPS_PORT: '0',
@@ -108,7 +108,7 @@ after(async () => {
 describe('mbsync', () => {
   it(`keeps ${MESSAGES} messages in step both ways`, async (t) => {
     const address = await person('mbsync', MESSAGES)
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const near = join(folder, 'mail')
     mkdirSync(near)
     const config = written(
@@ -152,7 +152,7 @@ describe('mbsync', () => {
 describe('offlineimap', () => {
   it('fetches all, and takes changes both ways', async (t) => {
     const address = await person('offline', 300)
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const near = join(folder, 'mail')
     const config = written(
       folder,
@@ -179,7 +179,7 @@ describe('offlineimap', () => {
 describe('neomutt', () => {
   it('fetches all, flags, deletes, and signs in by SCRAM', async (t) => {
     const address = await person('mutt', 60)
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const copies = join(folder, 'all.mbox')
     const rc = written(
       folder,
@@ -205,7 +205,7 @@ describe('neomutt', () => {
     const lock = await client.getMailboxLock('INBOX')
     const flagged = await client.search({ flagged: true })
     lock.release()
-    assert.equal(flagged && flagged.length, 10)
+    assert.equal(flagged === false ? 0 : flagged?.length, 10)
     assert.deepEqual(await subjects(t, address), expected(50))
   })
 })
@@ -226,7 +226,7 @@ describe('imapflow with a token', () => {
     await client.connect()
     t.after(() => client.close())
     const status = await client.status('INBOX', { messages: true })
-    assert.equal(status && status.messages, 3)
+    assert.equal(status === false ? 0 : status.messages, 3)
   })
 })
 
@@ -294,10 +294,10 @@ describe('curl', () => {
 
 describe('getmail', () => {
   for (const type of ['SimplePOP3Retriever', 'SimpleIMAPRetriever'])
-    it(`fetches each message once with a ${type}`, async (t) => {
+    it(`fetches each message once with a ${type}`, async () => {
       const pop = type.includes('POP3')
       const address = await person(pop ? 'getpop' : 'getimap', 40)
-      const folder = temporaryFolder(t)
+      const folder = temporaryFolder()
       // Its own Maildir delivery refuses to work for root, whom a machine of tests often is.
       const mda = written(folder, 'mda.sh', `#!/bin/sh\ncat > "$(mktemp ${folder}/got.XXXXXX)"\n`)
       chmodSync(mda, 0o700)
@@ -317,7 +317,7 @@ describe('getmail', () => {
 describe('fetchmail', () => {
   it('takes all and leaves nothing, by POP3', async (t) => {
     const address = await person('fetchmail', 40)
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const mda = written(folder, 'mda.sh', `#!/bin/sh\ncat > "$(mktemp ${folder}/got.XXXXXX)"\n`)
     chmodSync(mda, 0o700)
     const config = written(
@@ -336,9 +336,9 @@ describe('fetchmail', () => {
 })
 
 describe('mpop', () => {
-  it('takes each message once, by POP3 with TLS', async (t) => {
+  it('takes each message once, by POP3 with TLS', async () => {
     const address = await person('mpop', 40)
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     for (const part of ['cur', 'new', 'tmp']) mkdirSync(join(folder, 'mail', part), { recursive: true })
     const config = written(
       folder,

@@ -18,7 +18,7 @@ import { SmtpClient } from '../support/smtp-client.ts'
 const EICAR = 'X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
 const children: ChildProcess[] = []
 const cleanups: (() => void)[] = []
-const folder = temporaryFolder({ after: (done: () => void) => void cleanups.push(done) } as never)
+const folder = temporaryFolder()
 chmodSync(folder, 0o777)
 
 function free(): Promise<number> {
@@ -170,7 +170,7 @@ for (const [name, open, knows] of ENGINES) mailFilterContract(`${name}, the real
 
 describe('a server with all engines', () => {
   it('refuses GTUBE, holds EICAR, and delivers the rest', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const filter = `builtin,rspamd://127.0.0.1:${ports.rspamd}?onFailure=closed,spamd://127.0.0.1:${ports.spamd},clamd://127.0.0.1:${ports.clamd}?onFailure=closed`
     const server = await startServer(data, { EVERPOST_FILTER: filter })
     t.after(() => server.end('SIGKILL'))

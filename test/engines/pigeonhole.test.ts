@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { chmodSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { corpus } from '../mime/corpus.ts'
 import { run, sayAction } from '../sieve/support.ts'
@@ -100,8 +100,8 @@ async function sieveTest(folder: string, script: string, message: string): Promi
   }
 }
 
-function setUp(t: TestContext) {
-  const folder = temporaryFolder(t)
+function setUp() {
+  const folder = temporaryFolder()
   chmodSync(folder, 0o777)
   writeFileSync(join(folder, 'dovecot.conf'), CONF(join(folder, 'home')))
   return folder
@@ -109,8 +109,8 @@ function setUp(t: TestContext) {
 
 describe('Pigeonhole', () => {
   for (const name of readdirSync(SCRIPTS).sort()) {
-    it(`does the same with ${name}`, async (t) => {
-      const folder = setUp(t)
+    it(`does the same with ${name}`, async () => {
+      const folder = setUp()
       const script = join(folder, name)
       copyFileSync(join(SCRIPTS, name), script)
       const source = readFileSync(script, 'utf8')

@@ -78,7 +78,7 @@ function startPostfix(t: TestContext, transports: Readonly<Record<string, number
 }
 
 test('Everpost and Postfix take mail from one another', { skip, timeout: 60_000 }, async (t) => {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const sink = await startSink(t)
   const closed = await openEverpost(loadConfig({ data }, { EVERPOST_DNS_SERVERS: 'none' }, data))
   const opened = await openAccount(closed.services, contextOf('cli', 'cli'), { address: 'ann@example.test' })

@@ -31,7 +31,7 @@ function run(command: string, words: readonly string[]): Promise<{ code: number 
 async function open(
   t: TestContext,
 ): Promise<{ data: string; server: ServerProcess; listed: (address: string) => Promise<readonly Listed[]> }> {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const server = await startServer(data)
   t.after(() => server.end('SIGKILL'))
   for (const name of ['ann', 'bob']) {

@@ -26,7 +26,7 @@ test('when a process comes, only its share of the partitions moves', () => {
 })
 
 test('processes share the work, take over from one that is killed, hand over at SIGTERM, and rebuild side by side', async (t) => {
-  const folder = temporaryFolder(t)
+  const folder = temporaryFolder()
   const log = new TestLog(folder)
   const accounts: string[] = []
   for (let i = 0; i < 8; i++) accounts.push(await log.account())

@@ -12,7 +12,7 @@ const RULES = 'require "fileinto";\r\nif header :contains "subject" "plans" { fi
 
 describe('sieve-connect', () => {
   it('checks, uploads, lists, downloads, puts in force and deletes scripts', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const server = await startServer(data, { EVERPOST_MANAGESIEVE_PORT: '0' })
     t.after(() => server.end('SIGKILL'))
     const added = await everpost(data, ['account', 'add', 'ann@example.test', '--password-stdin'], `${PASSWORD}\n`)

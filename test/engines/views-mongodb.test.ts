@@ -237,8 +237,8 @@ test('mongodb: every question has an index that serves it', async () => {
 const isEquality = (value: unknown): boolean =>
   typeof value !== 'object' || value === null || Object.keys(value).every((key) => key === '$in')
 
-test('mongodb: the filter view has the rows that SQLite has', async (t) => {
-  const folder = temporaryFolder(t)
+test('mongodb: the filter view has the rows that SQLite has', async () => {
+  const folder = temporaryFolder()
   const path = join(folder, 'filter.sqlite')
   new SqliteFilter(path, 'fill').file.finish()
   const sqlite = new SqliteFilter(path, 'live')

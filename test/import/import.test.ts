@@ -60,7 +60,7 @@ const eml = (subject: string, more = '') => `Subject: ${subject}\r\n${more}\r\nT
 describe('import', () => {
   it('takes .eml files and folders of them, exactly, with their original dates, and leaves other files out', async (t) => {
     const { run, imported, account } = await open(t)
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     mkdirSync(join(dir, 'deep', 'er'), { recursive: true })
     const one = eml(
       'one',
@@ -88,7 +88,7 @@ describe('import', () => {
 
   it('takes mbox files with the flags of their Status fields', async (t) => {
     const { run, imported } = await open(t)
-    const path = join(temporaryFolder(t), 'box')
+    const path = join(temporaryFolder(), 'box')
     const from = 'From a@b Thu Aug 22 12:36:23 2002\n'
     writeFileSync(path, `${from}Subject: read\nStatus: RO\nX-Status: AF\n\nx\n\n${from}Subject: unread\n\nStatus: R\n`)
     await run([path])
@@ -102,7 +102,7 @@ describe('import', () => {
 
   it('takes Maildirs: flags, dates and subfolders, in the alphabet of their people', async (t) => {
     const { run, imported, folderName } = await open(t)
-    const dir = join(temporaryFolder(t), 'Maildir')
+    const dir = join(temporaryFolder(), 'Maildir')
     for (const folder of ['.', '.Work.2026', '.&wqTCqA-', '.A&-B', '..odd'])
       for (const sub of ['cur', 'new', 'tmp']) mkdirSync(join(dir, folder, sub), { recursive: true })
     const put = (place: string, subject: string) => {
@@ -136,7 +136,7 @@ describe('import', () => {
 
   it('doubles nothing when run twice, with views that follow and views that lag, nor what is twice in the source', async (t) => {
     const { run, imported, follow } = await open(t)
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     for (let i = 0; i < 30; i++) writeFileSync(join(dir, `${i}.eml`), eml(`mail ${i % 20}`))
     const first = await run([dir, dir])
     assert.deepEqual([first.imported, first.known], [20, 40])
@@ -151,7 +151,7 @@ describe('import', () => {
 
   it('is complete and without doubles after it was stopped anywhere and run again', async (t) => {
     const { run, imported, journal } = await open(t)
-    const path = join(temporaryFolder(t), 'box.mbox')
+    const path = join(temporaryFolder(), 'box.mbox')
     writeFileSync(
       path,
       Array.from(
@@ -175,7 +175,7 @@ describe('import', () => {
 
   it('tells its progress up to the last byte', async (t) => {
     const { run } = await open(t)
-    const path = join(temporaryFolder(t), 'box.mbox')
+    const path = join(temporaryFolder(), 'box.mbox')
     const file = Array.from(
       { length: 500 },
       (_, i) => `From a@b Thu Aug 22 12:36:23 2002\nSubject: mail ${i}\n\ntext\n\n`,
@@ -190,7 +190,7 @@ describe('import', () => {
 
   it('makes the folders on the way, finds those that are there in any case, and refuses names that cannot be', async (t) => {
     const { run, imported, journal, account } = await open(t)
-    const path = join(temporaryFolder(t), 'one.eml')
+    const path = join(temporaryFolder(), 'one.eml')
     writeFileSync(path, eml('x'))
     await run([path], { folder: 'archive/Projects/2026' })
     const { folders } = await mailboxOf(journal, account)
@@ -214,7 +214,7 @@ describe('import', () => {
 
   it('takes the whole corpus, every byte of it', { skip: NO_CORPUS }, async (t) => {
     const { run, imported } = await open(t)
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     cpSync(FOLDER, join(dir, 'mail'), { recursive: true })
     const mails = corpus()
     const { imported: count, known } = await run([join(dir, 'mail')])
@@ -234,8 +234,8 @@ describe('sources', () => {
     assert.deepEqual(statusFlags(Buffer.from('Status: RO\nX-Status: T\n\nStatus: D\n')), ['\\seen', '\\draft'])
     assert.deepEqual(statusFlags(Buffer.from('Subject: x\r\n\r\nStatus: R\r\n')), [])
   })
-  it('are found in a fixed order', async (t) => {
-    const dir = temporaryFolder(t)
+  it('are found in a fixed order', async () => {
+    const dir = temporaryFolder()
     for (const name of ['b.eml', 'a.eml', 'c.eml']) writeFileSync(join(dir, name), eml(name))
     assert.deepEqual(
       (await findSources([dir])).map(({ path, kind }) => [path.slice(-5), kind]),

@@ -62,8 +62,8 @@ test('the view is the fold of the domain', async () => {
   )
 })
 
-test('a write that fails at any point leaves nothing half done', async (t) => {
-  const folder = temporaryFolder(t)
+test('a write that fails at any point leaves nothing half done', async () => {
+  const folder = temporaryFolder()
   let file = 0
   await fc.assert(
     fc.asyncProperty(
@@ -215,8 +215,8 @@ test('the runtime goes on through ends and errors of the source, without a gap o
   assert.equal(store.checkpoint(), await log.head())
 })
 
-test('a message of one account is never found through another', async (t) => {
-  const folder = temporaryFolder(t)
+test('a message of one account is never found through another', async () => {
+  const folder = temporaryFolder()
   const path = join(folder, 'mailbox.sqlite')
   new SqliteMailbox(path, 'fill').file.finish()
   const store = new SqliteMailbox(path, 'live')

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { Directory, MailboxSnapshots } from '../../commands/ports/views.ts'
 import type { Revision } from '../../domain/log.ts'
 import { Projectors } from '../../infra/projector/projectors.ts'
@@ -17,8 +18,8 @@ import { TestLog } from '../support/test-log.ts'
 const _snapshots = {} as MailboxQueries satisfies MailboxSnapshots
 const _directory = {} as DirectoryQueries satisfies Directory
 
-test('a view follows the log and says so', async (t) => {
-  const folder = temporaryFolder(t)
+test('a view follows the log and says so', async () => {
+  const folder = temporaryFolder()
   const log = new TestLog(folder)
   const account = await log.account()
   const projectors = await Projectors.start({ data: folder, source: log.source })
@@ -51,8 +52,21 @@ test('a view follows the log and says so', async (t) => {
   )
 })
 
-test('views that are gone, damaged or cut are made again at the start, and answer the same', async (t) => {
-  const folder = temporaryFolder(t)
+test('a thread that cannot open what it follows says so, and does not hold up the end', {
+  timeout: 20_000,
+}, async () => {
+  const folder = temporaryFolder()
+  const log = new TestLog(folder)
+  const projectors = await Projectors.start({ data: folder, source: log.source })
+  rmSync(folder, { recursive: true })
+  while (projectors.lastFailure === undefined) await setTimeout(5)
+  assert.deepEqual(await projectors.status(), [], 'answered by nobody, or when the thread has ended')
+  await projectors.close()
+  log.close()
+})
+
+test('views that are gone, damaged or cut are made again at the start, and answer the same', async () => {
+  const folder = temporaryFolder()
   const log = new TestLog(folder)
   const account = await log.account()
   log.receive(account, 30)
@@ -92,8 +106,8 @@ test('views that are gone, damaged or cut are made again at the start, and answe
   log.close()
 })
 
-test('a rebuild beside live traffic gives the same rows, and nobody waits for it', async (t) => {
-  const folder = temporaryFolder(t)
+test('a rebuild beside live traffic gives the same rows, and nobody waits for it', async () => {
+  const folder = temporaryFolder()
   const log = new TestLog(folder)
   const accounts = [await log.account(), await log.account()]
   for (let i = 0; i < 20; i++) for (const account of accounts) log.receive(account, 50)
@@ -134,8 +148,8 @@ test('a rebuild beside live traffic gives the same rows, and nobody waits for it
   }
 })
 
-test('kill -9 at any moment of a rebuild leaves the old generation serving, and no leftovers after the next start', async (t) => {
-  const folder = temporaryFolder(t)
+test('kill -9 at any moment of a rebuild leaves the old generation serving, and no leftovers after the next start', async () => {
+  const folder = temporaryFolder()
   const masterKey = randomBytes(32)
   const log = new TestLog(folder, masterKey)
   const account = await log.account()

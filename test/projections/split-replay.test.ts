@@ -10,8 +10,8 @@ import { type Moment, mailboxAt } from '../../projections/time-travel.ts'
 import { seed } from '../bench/seed.ts'
 import { temporaryFolder } from '../support/folders.ts'
 
-test('two threads replay what one replays', async (t) => {
-  const { source: config, accounts } = await seed({ folder: temporaryFolder(t), events: 3000, accounts: 1 })
+test('two threads replay what one replays', async () => {
+  const { source: config, accounts } = await seed({ folder: temporaryFolder(), events: 3000, accounts: 1 })
   const account = accounts[0] ?? ''
   const db = new DatabaseSync(config.log)
   const events = db

@@ -17,7 +17,7 @@ const refusedWith = (code: string) => (error: unknown) => error instanceof Searc
 
 describe('the FTS5 engine', () => {
   it('gives message ids of every form back as they were', async (t) => {
-    const index = new Fts5Index(join(temporaryFolder(t), 'search.sqlite'))
+    const index = new Fts5Index(join(temporaryFolder(), 'search.sqlite'))
     t.after(() => index.close())
     const ids = [
       'aaaaaaaaaaaaaaaaaaaaaaaaaa',
@@ -38,7 +38,7 @@ describe('the FTS5 engine', () => {
   })
 
   it('is found by readers with a connection of their own, as soon as apply has resolved', async (t) => {
-    const file = join(temporaryFolder(t), 'search.sqlite')
+    const file = join(temporaryFolder(), 'search.sqlite')
     const writer = new Fts5Index(file)
     const reader = new Fts5Index(file, { readOnly: true })
     t.after(() => Promise.all([writer.close(), reader.close()]))
@@ -57,7 +57,7 @@ describe('the FTS5 engine', () => {
   })
 
   it('leaves no word of an erased account on the disk', async (t) => {
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const index = new Fts5Index(join(folder, 'search.sqlite'))
     t.after(() => index.close())
     const log = new TestLog().open('a').open('b')
@@ -77,7 +77,7 @@ describe('the FTS5 engine', () => {
   })
 
   it('answers the same after a rebuild, in other batches, and after everything is merged', async (t) => {
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const log = busyLog(600)
     const digests: string[] = []
     for (const batch of [1, 7, 100, 10_000]) {
@@ -97,7 +97,7 @@ describe('the FTS5 engine', () => {
   })
 
   it('survives kill -9 at any instant, in the middle of batches too', { timeout: 60_000 }, async (t) => {
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const file = join(folder, 'search.sqlite')
     const log = busyLog(2000)
     for (let round = 0; round < 6; round++) {
@@ -142,8 +142,8 @@ describe('the FTS5 engine', () => {
     db.close()
   })
 
-  it('says what is wrong with a file that it cannot use', async (t) => {
-    const folder = temporaryFolder(t)
+  it('says what is wrong with a file that it cannot use', async () => {
+    const folder = temporaryFolder()
     const damaged = join(folder, 'damaged.sqlite')
     writeFileSync(damaged, 'this is not a database, but long enough to look like one'.repeat(100))
     assert.throws(() => new Fts5Index(damaged), refusedWith('corrupt'))
@@ -159,7 +159,7 @@ describe('the FTS5 engine', () => {
   })
 
   it('keeps live batches short while the index grows', async (t) => {
-    const index = new Fts5Index(join(temporaryFolder(t), 'search.sqlite'))
+    const index = new Fts5Index(join(temporaryFolder(), 'search.sqlite'))
     t.after(() => index.close())
     const log = busyLog(3000)
     const times: number[] = []

@@ -22,7 +22,7 @@ class Server {
   head = 0n
 
   constructor(t: TestContext) {
-    this.data = temporaryFolder(t)
+    this.data = temporaryFolder()
     this.source = {
       log: join(this.data, 'log.sqlite'),
       keyring: join(this.data, 'keys.sqlite'),

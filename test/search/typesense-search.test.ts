@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/folders.ts'
 
 async function setUp(t: TestContext) {
   const double = await TypesenseDouble.start()
-  const { source, accounts } = await seed({ folder: temporaryFolder(t), events: 400, accounts: 2 })
+  const { source, accounts } = await seed({ folder: temporaryFolder(), events: 400, accounts: 2 })
   const opened = await openEventSource(source)
   const head = (await opened.head()) ?? 0n
   await opened.close()

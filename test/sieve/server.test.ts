@@ -13,7 +13,7 @@ if header :contains "subject" "plans" { fileinto :create "Work/Plans"; }
 `
 
 it('a script put in force files, and refuses in the session, until it is put out of force', async (t) => {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const server = await startServer(data)
   t.after(() => server.end('SIGKILL'))
   const run = async (...words: string[]) => {

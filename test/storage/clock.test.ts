@@ -14,7 +14,7 @@ import { eventsOf } from '../support/journal.ts'
 
 describe('when the clock goes backwards', () => {
   it('UIDs ascend as mail came, and a moment means everything up to the last event not after it', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const everpost = await openEverpost(loadConfig({ data }, {}, data))
     t.after(() => everpost.close())
     const { journal, blobs, services } = everpost

@@ -106,7 +106,7 @@ describe('a full disk', () => {
 
 describe('a data folder that cannot be written', () => {
   it('stops the start with its name and what to do', async (t) => {
-    const origin = temporaryFolder(t)
+    const origin = temporaryFolder()
     const data = mounted(t, '--bind', origin)
     if (!data || spawnSync('mount', ['-o', 'remount,ro,bind', data]).status !== 0)
       return t.skip('this process may not mount a folder read-only')

@@ -86,7 +86,7 @@ describe('the double of EventStoreDB', () => {
   })
 
   it('keeps what it acknowledged in its file, and forgets the ids of appends to any revision', async (t) => {
-    const file = join(temporaryFolder(t), 'log')
+    const file = join(temporaryFolder(), 'log')
     const before = await EventStoreDouble.start({ file })
     const id = randomUUID()
     await EventStoreDBClient.connectionString(before.url).appendToStream('s', event(id))

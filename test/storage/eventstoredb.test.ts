@@ -90,7 +90,7 @@ describe('EventStoreDB engine: appends of unknown outcome', () => {
   })
 
   it('rejects as unavailable when nobody answers, and takes the same append once later', async (t) => {
-    const file = join(temporaryFolder(t), 'log')
+    const file = join(temporaryFolder(), 'log')
     const double = await EventStoreDouble.start({ file })
     const store = await openStore(t, double.url, { retryForMs: 200, deadlineMs: 100 })
     double.node.faults.swallowAnswers = 1
@@ -123,7 +123,7 @@ describe('EventStoreDB engine: the server is killed', () => {
   }
 
   it('loses nothing and doubles nothing under load, and its readers go on by themselves', async (t) => {
-    const file = join(temporaryFolder(t), 'log')
+    const file = join(temporaryFolder(), 'log')
     let { child, url } = await started(t, file)
     const port = Number(new URL(url.replace('esdb:', 'http:')).port)
     const store = await openStore(t, url, { deadlineMs: 1_000, retryForMs: 30_000 })
@@ -333,7 +333,7 @@ describe('EventStoreDB engine: servers that will not do', () => {
   })
 
   it('connects by TLS with a password or a certificate, and says who lacks what', async (t) => {
-    const folder = temporaryFolder(t)
+    const folder = temporaryFolder()
     const pem = await generate([{ name: 'commonName', value: 'localhost' }], {
       keySize: 2048,
       extensions: [

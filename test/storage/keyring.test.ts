@@ -11,7 +11,7 @@ const failsWith = (code: string) => (error: unknown) =>
   error instanceof KeyringError && error.code === code && /\.|:/.test(error.message)
 
 function open(t: TestContext) {
-  const dir = temporaryFolder(t)
+  const dir = temporaryFolder()
   const path = join(dir, 'keyring.sqlite')
   const master = masterKeyFromFile(join(dir, 'master.key'), true)
   const keyring = new FileKeyring(path, master, { writable: true })
@@ -20,27 +20,27 @@ function open(t: TestContext) {
 }
 
 describe('the master key', () => {
-  it('is made once, for its owner alone, and read again', (t) => {
-    const path = join(temporaryFolder(t), 'keys', 'master.key')
+  it('is made once, for its owner alone, and read again', () => {
+    const path = join(temporaryFolder(), 'keys', 'master.key')
     const key = masterKeyFromFile(path, true)
     assert.equal(key.length, 32)
     assert.equal(statSync(path).mode & 0o777, 0o600)
     assert.deepEqual(masterKeyFromFile(path, true), key)
     assert.deepEqual(masterKeyFromFile(path, false), key)
   })
-  it('is asked for when it is missing, and never replaced then', (t) => {
-    const path = join(temporaryFolder(t), 'master.key')
+  it('is asked for when it is missing, and never replaced then', () => {
+    const path = join(temporaryFolder(), 'master.key')
     assert.throws(() => masterKeyFromFile(path, false), failsWith('no-master-key'))
     assert.throws(() => statSync(path))
   })
-  it('is made again when the first start was killed in the middle of it', (t) => {
-    const path = join(temporaryFolder(t), 'master.key')
+  it('is made again when the first start was killed in the middle of it', () => {
+    const path = join(temporaryFolder(), 'master.key')
     writeFileSync(`${path}.new`, 'half')
     chmodSync(`${path}.new`, 0o600)
     assert.equal(masterKeyFromFile(path, true).length, 32)
   })
-  it('is refused when it is none', (t) => {
-    const path = join(temporaryFolder(t), 'master.key')
+  it('is refused when it is none', () => {
+    const path = join(temporaryFolder(), 'master.key')
     writeFileSync(path, 'short\n')
     assert.throws(() => masterKeyFromFile(path, true), failsWith('wrong-master-key'))
   })

@@ -24,7 +24,7 @@ const eventOf = (text: string, type = 'Tested', id: string = randomUUID()) => ({
   data: Buffer.from(text),
 })
 
-async function open(t: TestContext, path = join(temporaryFolder(t), 'log.sqlite')) {
+async function open(t: TestContext, path = join(temporaryFolder(), 'log.sqlite')) {
   const storage = await StorageThread.start({ log: path })
   const store = new SqliteEventStore(storage, path)
   let open = true
@@ -67,8 +67,8 @@ describe('the schema of the log', () => {
     await assert.rejects(StorageThread.start({ log: path }), failsWith('newer-schema'))
   })
 
-  it('is not forced upon a file of another program, or upon no database at all', async (t) => {
-    const dir = temporaryFolder(t)
+  it('is not forced upon a file of another program, or upon no database at all', async () => {
+    const dir = temporaryFolder()
     const foreign = join(dir, 'foreign.sqlite')
     const db = new DatabaseSync(foreign)
     db.exec('CREATE TABLE addresses (x); INSERT INTO addresses VALUES (1)')
@@ -216,8 +216,8 @@ describe('a damaged log', () => {
 })
 
 describe('one process for each data folder', () => {
-  it('refuses the second with a sentence, and lets the next one in when the first has gone', async (t) => {
-    const data = temporaryFolder(t)
+  it('refuses the second with a sentence, and lets the next one in when the first has gone', async () => {
+    const data = temporaryFolder()
     const lock = lockData(join(data, 'lock.sqlite'))
     assert.throws(
       () => lockData(join(data, 'lock.sqlite')),
@@ -232,7 +232,7 @@ describe('one process for each data folder', () => {
     lockData(join(data, 'lock.sqlite')).release()
   })
   it('releases the lock of a thread or process that dies', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const source = `import { lockData } from ${JSON.stringify(new URL('../../infra/data-lock.ts', import.meta.url).href)}; lockData(${JSON.stringify(join(data, 'lock.sqlite'))}); globalThis.gc(); setTimeout(() => process.stdout.write('locked\\n'), 20); setInterval(() => {}, 1000)`
     const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', source], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { BlobError, type BlobStore } from '../../commands/ports/blob-store.ts'
 import { FRAME_BYTES, SealedMessageBlobs } from '../../infra/adapters/blobs/message-blobs.ts'
@@ -151,8 +151,8 @@ describe('messages in blobs', () => {
     assert.deepEqual(left, [])
   })
 
-  it('never hold a message of 50 MB whole: reading and writing keep frames, and the garbage of the storage thread', async (t: TestContext) => {
-    const dir = temporaryFolder(t)
+  it('never hold a message of 50 MB whole: reading and writing keep frames, and the garbage of the storage thread', async () => {
+    const dir = temporaryFolder()
     const child = spawnSync(
       process.execPath,
       ['--expose-gc', new URL('./large-message.ts', import.meta.url).pathname, dir],

@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import { PackWriter } from '../../infra/adapters/blobs/pack-writer.ts'
 import { PackfileBlobStore } from '../../infra/adapters/blobs/packfile.ts'
@@ -53,8 +53,8 @@ async function open(dir: string, segmentBytes = 400_000) {
 }
 
 describe('a segment that was cut off', () => {
-  it('keeps every record before the cut and drops the torn one, at every byte, with its index or without', async (t) => {
-    const origin = temporaryFolder(t)
+  it('keeps every record before the cut and drops the torn one, at every byte, with its index or without', async () => {
+    const origin = temporaryFolder()
     const bodies = [1, 2, 3].map((n) => Buffer.from(`blob ${n}`))
     const made = await open(origin)
     for (const body of bodies) await made.put(body)
@@ -64,7 +64,7 @@ describe('a segment that was cut off', () => {
     assert.equal(ends.at(-1), whole)
     for (const keepIndex of [false, true]) {
       for (let length = ends[0] as number; length <= whole; length += keepIndex ? 7 : 1) {
-        const dir = join(temporaryFolder(t), 'blobs')
+        const dir = join(temporaryFolder(), 'blobs')
         mkdirSync(dir)
         copyFileSync(join(origin, '00000001.pack'), join(dir, '00000001.pack'))
         if (keepIndex) copyFileSync(join(origin, 'index.sqlite'), join(dir, 'index.sqlite'))
@@ -91,8 +91,8 @@ describe('a segment that was cut off', () => {
     }
   })
 
-  it('drops a last record of the right length whose body is not what it should be', async (t) => {
-    const dir = temporaryFolder(t)
+  it('drops a last record of the right length whose body is not what it should be', async () => {
+    const dir = temporaryFolder()
     const first = await open(dir)
     const kept = Buffer.from('kept')
     await first.put(kept)
@@ -112,8 +112,8 @@ describe('a segment that was cut off', () => {
 
 describe('the index', () => {
   const many = Array.from({ length: 60 }, (_, i) => blobOf(i))
-  async function filled(t: TestContext) {
-    const dir = temporaryFolder(t)
+  async function filled() {
+    const dir = temporaryFolder()
     const made = await open(dir)
     for (const body of many) await made.put(body)
     for (const body of many.slice(0, 10)) await made.store.delete(addressOf(body))
@@ -126,8 +126,8 @@ describe('the index', () => {
     ['overwritten', (path: string) => writeFileSync(path, Buffer.alloc(50_000, 0x5a))],
     ['cut in half', (path: string) => truncateSync(path, Math.floor(statSync(path).size / 2 / 4096) * 4096)],
   ] as const) {
-    it(`is made again when it was ${name}`, async (t) => {
-      const dir = await filled(t)
+    it(`is made again when it was ${name}`, async () => {
+      const dir = await filled()
       damage(join(dir, 'index.sqlite'))
       const again = await open(dir)
       for (const [i, body] of many.entries()) assert.equal(await again.has(body), i >= 10, `blob ${i}`)
@@ -137,8 +137,8 @@ describe('the index', () => {
 })
 
 describe('a deleted blob', () => {
-  it('stays deleted after a start, after losing the index, and after compaction; its bytes go', async (t) => {
-    const dir = temporaryFolder(t)
+  it('stays deleted after a start, after losing the index, and after compaction; its bytes go', async () => {
+    const dir = temporaryFolder()
     let store = await open(dir, 100_000)
     const bodies = Array.from({ length: 40 }, (_, i) => blobOf(i))
     for (const body of bodies) await store.put(body)
@@ -165,8 +165,8 @@ describe('a deleted blob', () => {
     await store.close()
   })
 
-  it('can be put again', async (t) => {
-    const dir = temporaryFolder(t)
+  it('can be put again', async () => {
+    const dir = temporaryFolder()
     let store = await open(dir)
     const body = blobOf(1)
     await store.put(body)
@@ -182,7 +182,7 @@ describe('a deleted blob', () => {
 
 describe('compaction', () => {
   it('lets readers read on, whatever they had open', async (t) => {
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     const store = await open(dir, 60_000)
     t.after(store.close)
     const bodies = Array.from({ length: 60 }, (_, i) => blobOf(i))
@@ -217,8 +217,8 @@ describe('compaction', () => {
     assert.ok(names.size > 0)
   })
 
-  it('survives kill -9 at any instant: what lives is readable, what was deleted stays away and can be reclaimed', async (t) => {
-    const dir = temporaryFolder(t)
+  it('survives kill -9 at any instant: what lives is readable, what was deleted stays away and can be reclaimed', async () => {
+    const dir = temporaryFolder()
     let killed = 0
     for (let round = 0; round < 8; round++) {
       const child = spawn(process.execPath, [join(import.meta.dirname, 'compaction-victim.ts'), dir, `${round}`], {
@@ -263,7 +263,7 @@ describe('compaction', () => {
 
 describe('a round of puts', () => {
   it('acknowledges nothing when one of its steps failed', (t) => {
-    const dir = temporaryFolder(t)
+    const dir = temporaryFolder()
     const writer = new PackWriter(dir, { segmentBytes: 1000 })
     t.after(() => writer.close())
     const kept = Buffer.alloc(600, 1)
@@ -293,8 +293,8 @@ describe('a round of puts', () => {
 })
 
 describe('leftovers', () => {
-  it('of uploads that were killed are removed at the start; other files are left alone', async (t) => {
-    const dir = temporaryFolder(t)
+  it('of uploads that were killed are removed at the start; other files are left alone', async () => {
+    const dir = temporaryFolder()
     appendFileSync(join(dir, '3.incoming'), 'half an upload')
     appendFileSync(join(dir, 'notes.txt'), 'mine')
     const store = await open(dir)

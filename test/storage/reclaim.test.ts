@@ -18,7 +18,7 @@ const DAY = 86_400_000
 
 describe('compaction of what was expunged', () => {
   it('keeps what lives, what may be restored, what is under a hold, and what a copy or another account still has', async (t) => {
-    const data = temporaryFolder(t)
+    const data = temporaryFolder()
     const everpost = await openEverpost(loadConfig({ data }, {}, data))
     t.after(() => everpost.close())
     const { journal, blobs, services } = everpost

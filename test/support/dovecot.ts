@@ -13,7 +13,7 @@ const GROUP = process.getgid?.() || 65534
 
 /** Answers a way to open connections to one new mailbox. */
 export function dovecot(t: TestContext): () => Promise<ImapClient> {
-  const folder = temporaryFolder(t)
+  const folder = temporaryFolder()
   const home = join(folder, 'home')
   mkdirSync(home)
   chmodSync(folder, 0o755)

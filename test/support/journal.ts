@@ -27,7 +27,7 @@ export interface TestJournal {
   close(): Promise<void>
 }
 
-export async function openJournal(t: Pick<TestContext, 'after'>, dir = temporaryFolder(t)): Promise<TestJournal> {
+export async function openJournal(t: Pick<TestContext, 'after'>, dir = temporaryFolder()): Promise<TestJournal> {
   mkdirSync(dir, { recursive: true })
   const keyring = new FileKeyring(join(dir, 'keyring.sqlite'), masterKeyFromFile(join(dir, 'master.key'), true), {
     writable: true,

@@ -167,7 +167,7 @@ export async function startWeb(
   t: Pick<TestContext, 'after'>,
   options: { readonly people?: readonly string[]; readonly webRoot?: string } = {},
 ): Promise<{ server: TestServer; people: readonly Person[]; alice: Person; bob: Person }> {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const everpost = await openEverpost(loadConfig({ data }, {}, data))
   const errors: unknown[] = []
   const gateway = await createWebGateway(webDependencies(everpost, errors, options.webRoot ?? `${data}/no-web-app`))

@@ -21,7 +21,7 @@ const MESSAGE = 'From: x@elsewhere.test\r\nTo: kim@example.test\r\nSubject: Pear
 const OFF = ['SUBMISSION', 'SUBMISSIONS', 'IMAP', 'IMAPS', 'POP3', 'POP3S', 'MANAGESIEVE']
 
 async function serve(t: TestContext, env: Readonly<Record<string, string>>): Promise<RunningServer> {
-  const data = temporaryFolder(t)
+  const data = temporaryFolder()
   const off = Object.fromEntries(OFF.map((name) => [`EVERPOST_${name}_PORT`, 'off']))
   const ports = { EVERPOST_SMTP_PORT: '0', EVERPOST_HTTP_PORT: '0', EVERPOST_DNS_SERVERS: 'none' }
   const server = await startServer(loadConfig({ data }, { ...off, ...ports, ...env }, data))

@@ -274,7 +274,7 @@ test('ranges are read as RFC 9110 says, and one at a time', () => {
 })
 
 test('the web app: its page at every address, hashed files for ever, nothing outside its folder', async (t) => {
-  const root = temporaryFolder(t)
+  const root = temporaryFolder()
   mkdirSync(join(root, 'dist/assets'), { recursive: true })
   writeFileSync(join(root, 'secret.txt'), 'secret')
   writeFileSync(join(root, 'dist/index.html'), '<!doctype html><p>app</p>')
