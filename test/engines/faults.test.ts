@@ -202,11 +202,7 @@ test('NATS full', async () => {
   await allIsWell()
 })
 
-// After NATS was full no work was heard of within 90 s in one of two runs, and the comparison after it stood still: not understood yet.
-const AFTER_FULL =
-  process.env['EVERPOST_FAULTS_DOUBLED'] === undefined &&
-  'not reliable after a full NATS: EVERPOST_FAULTS_DOUBLED=1 runs it'
-test('deliveries doubled and late', { skip: AFTER_FULL }, async () => {
+test('deliveries doubled and late', async () => {
   const connection = await connect({ servers: cluster.engines.queue.direct.replace('nats://', '') })
   const told = connection.subscribe('everpost-work.work')
   // Each piece of work once more, under another message id; heard again, it is not said again.
@@ -234,10 +230,7 @@ test('deliveries doubled and late', { skip: AFTER_FULL }, async () => {
   await allIsWell()
 })
 
-test('views equal a rebuild at the end', {
-  timeout: 120_000,
-  todo: 'stood still in the one whole run that there was',
-}, async (t) => {
+test('views equal a rebuild at the end', { timeout: 120_000 }, async (t) => {
   await viewsEqualARebuild()
   t.diagnostic(
     `${smtp.acknowledged.size} messages and ${api.acknowledged.size} submissions acknowledged; SMTP codes ${JSON.stringify([...smtp.codes])}, API errors ${JSON.stringify([...api.errors])}; longest answers ${Math.round(smtp.longestMs)} and ${Math.round(api.longestMs)} ms; most memory ${Math.round(mostMemory / 1e6)} MB`,

@@ -4,8 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connect } from 'nats'
 import { NatsFanOut } from '../../infra/adapters/fan-out/nats.ts'
 import { NatsQueue, type NatsQueueOptions } from '../../infra/adapters/queue/nats.ts'
+import { natsAddress } from '../../infra/adapters/queue/nats-connection.ts'
 import { type RunningEngine, startEngine } from '../../infra/deploy/engines/engines.ts'
 import type { Applied } from '../../projections/ports/fan-out.ts'
 import { testWorkQueue } from '../contract/work-queue.ts'
@@ -88,6 +90,27 @@ test('nats: a piece on which workers die again and again is taken out and report
   await told.promise
   assert.deepEqual(poison, ['bad'])
   await queue.close()
+})
+
+test('nats: what somebody else wrote into the stream is taken out and reported, and work goes on', async () => {
+  const name = `test-${randomBytes(4).toString('hex')}`
+  const poison: string[] = []
+  const queue = await open({ name, onPoison: ({ id }) => void poison.push(id) })
+  const stranger = await connect({ servers: natsAddress(url).hosts })
+  try {
+    const written = ['{}', 'no JSON', 'null', '{"id":"x","dueAt":"soon"}']
+    for (const text of written) await stranger.jetstream().publish(`${name}.work`, text)
+    for (const id of ['a', 'b']) {
+      await queue.enqueue(id, 0)
+      const work = await queue.take()
+      assert.equal(work?.id, id)
+      await work?.ack()
+    }
+    assert.deepEqual(poison, written)
+  } finally {
+    await stranger.close()
+    await queue.close()
+  }
 })
 
 test('nats: a server that is killed, and one that lost all of its data, are taken up again', async (t) => {

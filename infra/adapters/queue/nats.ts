@@ -241,11 +241,11 @@ export class NatsQueue implements WorkQueue {
   #take(message: JsMsg): void {
     const { now, maxDeliveries, onPoison } = this.#options
     this.#lastSeen = Math.max(this.#lastSeen, message.seq)
-    let work: Payload
-    try {
-      work = message.json<Payload>()
-    } catch {
+    const work = payloadOf(message)
+    if (work === undefined) {
+      // Nobody here wrote it.
       message.term()
+      onPoison?.({ id: message.string().slice(0, 100), deliveries: message.info.deliveryCount })
       return
     }
     const published = message.info.timestampNanos / 1e6
@@ -306,5 +306,14 @@ export class NatsQueue implements WorkQueue {
     }
     await this.#connection.close()
     await Promise.race([this.#loop, pause(RETRY_MS, undefined, { ref: false })])
+  }
+}
+
+function payloadOf(message: JsMsg): Payload | undefined {
+  try {
+    const { id, dueAt } = message.json<Partial<Payload>>()
+    return typeof id === 'string' && Number.isFinite(dueAt) ? { id, dueAt: dueAt as number } : undefined
+  } catch {
+    return undefined
   }
 }
