@@ -31,6 +31,7 @@ let skipped = 0
 const seconds = kind === 'engines' ? 600 : 240
 const stream = run({ files, concurrency: kind === 'all' ? 2 : 1, timeout: seconds * 1000 })
 // The limit above ends tests and hooks. A process that stays alive behind them is ended here: its file then counts as failed.
+const firstSeen = new Map<number, number>()
 const watch = setInterval(() => endOverdue(seconds + 30), 5000)
 stream.on('test:summary', (summary) => {
   if (summary.file !== undefined) return
@@ -45,21 +46,24 @@ stream.on('end', () => {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 })
 
-/** Kills the processes of test files that are older than the limit, and what they started. */
+/** Kills the processes of test files that live longer than the limit, seconds, and what they started. */
 function endOverdue(limit: number): void {
-  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,etimes='], { encoding: 'utf8' })
-  const processes = (stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/).map(Number))
+  const { stdout, pid: self } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  const processes = (stdout ?? '').split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
   const end = (pid: number) => {
-    for (const [child, parent] of processes) if (parent === pid) end(child as number)
+    for (const [child, parent] of processes) if (parent === pid) end(child)
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
       // It has ended meanwhile.
     }
   }
-  for (const [pid, parent, age] of processes) {
-    if (parent !== process.pid || (age as number) < limit) continue
+  for (const [pid, parent] of processes) {
+    if (parent !== process.pid || pid === self) continue
+    const since = firstSeen.get(pid) ?? performance.now()
+    firstSeen.set(pid, since)
+    if (performance.now() - since < limit * 1000) continue
     console.error(`A test file did not end within ${limit} s and is killed`)
-    end(pid as number)
+    end(pid)
   }
 }

@@ -23,6 +23,7 @@ export async function importVerb(services: CliServices, argv: readonly string[],
   const [address, ...paths] = positionals
   if (address === undefined) throw new CliUsage('ADDRESS is missing.')
   if (paths.length === 0) throw new CliUsage('PATH is missing: .eml files, folders, mbox files or Maildirs.')
+  const quoting = quotingOf(values.quoting)
   const account = await accountNamed(services, address)
   const started = performance.now()
   const seconds = () => (performance.now() - started) / 1000
@@ -37,7 +38,7 @@ export async function importVerb(services: CliServices, argv: readonly string[],
     {
       account: account.id,
       paths: paths.map((path) => resolve(io.cwd, path)),
-      quoting: quotingOf(values.quoting),
+      quoting,
       onProgress: showProgress,
       signal: io.signal,
       ...(values.folder === undefined ? {} : { folder: values.folder }),

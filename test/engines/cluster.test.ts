@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import type { OpenedSource } from '../../infra/adapters/journal/open-source.ts'
-import { Cluster, endSoon } from '../support/cluster.ts'
+import { Cluster } from '../support/cluster.ts'
 import { call, Follower, SmtpLoad } from '../support/cluster-load.ts'
 import { ImapClient } from '../support/imap-client.ts'
 import { plainAuth, SmtpClient } from '../support/smtp-client.ts'
@@ -35,7 +35,6 @@ before(async () => {
 })
 const ends: (() => Promise<void>)[] = []
 after(async () => {
-  endSoon()
   for (const end of ends) await end()
   await log?.close()
   await cluster?.stop()

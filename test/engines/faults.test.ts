@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from 'nats'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import type { OpenedSource } from '../../infra/adapters/journal/open-source.ts'
-import { Cluster, type ClusterEngine, endSoon } from '../support/cluster.ts'
+import { Cluster, type ClusterEngine } from '../support/cluster.ts'
 import { ApiLoad, Follower, SmtpLoad } from '../support/cluster-load.ts'
 
 /** How long an engine or a line is away. */
@@ -60,7 +60,6 @@ before(async () => {
   await smtp.more(20)
 })
 after(async () => {
-  endSoon()
   clearInterval(measuring)
   await smtp?.stop()
   await api?.stop()

@@ -268,8 +268,3 @@ async function startDouble(name: ClusterEngine, folder: string): Promise<Started
     },
   }
 }
-
-/** A run of the suite must not wait for a client that keeps looking for servers which are gone: called as the stopping begins. */
-export function endSoon(): void {
-  setTimeout(() => process.exit(), 20_000).unref()
-}

@@ -37,8 +37,8 @@ export class TcpProxy {
   /** Ends every connection; new ones are taken. */
   reset(): void {
     for (const [client, server] of this.#pairs) {
-      client.resetAndDestroy()
-      server.resetAndDestroy()
+      resetNow(client)
+      resetNow(server)
     }
     this.#pairs.clear()
   }
@@ -60,9 +60,12 @@ export class TcpProxy {
 
   #join(client: Socket): void {
     client.on('error', () => undefined)
-    if (this.#cut) return void client.resetAndDestroy()
+    if (this.#cut) {
+      resetNow(client)
+      return
+    }
     const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true })
-    server.on('error', () => client.resetAndDestroy())
+    server.on('error', () => resetNow(client))
     client.setNoDelay(true)
     server.setNoDelay(true)
     const pair = [client, server] as const
@@ -98,4 +101,10 @@ export class TcpProxy {
       to.destroy()
     }
   }
+}
+
+/** With RST. A socket that is shutting down refuses that: its handle would stay, and the process would never end (libuv, EINVAL). */
+function resetNow(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
