@@ -103,6 +103,8 @@ export interface RuntimeOptions {
   readonly batchSize?: number
   /** Called after each batch that every projection handled, in log order. */
   readonly onBatch?: (batch: HandledBatch) => void | Promise<void>
+  /** Called when the first projection reflects a batch; the others follow at the same time as each other. */
+  readonly onFirst?: (mailboxes: ReadonlyMap<AccountId, Revision>, position: Position) => void
   /** An error of the source or of a store; the runtime goes on after a pause. */
   readonly onError?: (error: unknown) => void
   /** Pause before the first retry; doubles up to 64 times that. */
@@ -189,7 +191,12 @@ async function follow(
         events = events.filter((event) => event.position <= until)
         position = until
       }
-      if (position !== undefined) for (const projection of projections) await projection.handle(events, position)
+      if (position !== undefined) {
+        const [first, ...others] = projections
+        await first?.handle(events, position)
+        options.onFirst?.(newestRevisions(events), position)
+        await together(others, (projection) => projection.handle(events, position))
+      }
       if (++sinceSettled >= SETTLE_EVERY) {
         sinceSettled = 0
         for (const projection of projections) await projection.settle()
@@ -259,4 +266,10 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, ms)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+/** Stores of their own may be written at the same time. Rejects when all have ended: nothing is still written while it is tried again. */
+async function together(projections: readonly Projection[], work: (projection: Projection) => Promise<unknown>) {
+  for (const result of await Promise.allSettled(projections.map(work)))
+    if (result.status === 'rejected') throw result.reason
 }

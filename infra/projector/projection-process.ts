@@ -275,6 +275,7 @@ export class ProjectionProcess {
     const projections = group.map(({ projection }) => projection)
     await run(this.#source, projections, signal, {
       batchSize,
+      onFirst: (mailboxes, position) => this.#applied(group[0], mailboxes, position),
       onBatch: (batch) => this.#onBatch(batch),
       onError: (error) => this.#failed(error),
     }).catch((error) => this.#failed(error))
@@ -301,13 +302,16 @@ export class ProjectionProcess {
     if (error instanceof PartitionLost) this.#phase.abort()
   }
 
+  /** The view of mailboxes is written first, and told of at once: who looks at a mailbox does not wait for the other views. */
+  #applied(first: Running | undefined, mailboxes: ReadonlyMap<AccountId, Revision>, position: Position): void {
+    if (first?.view !== 'mailbox' || this.#filling.length > 0) return
+    const own = [...mailboxes].filter(([account]) => this.#opened.includes(partitionOf(account)))
+    this.#options.onApplied(new Map(own), position)
+  }
+
   async #onBatch(batch: HandledBatch): Promise<void> {
     this.#lastAt = batch.lastAt ?? this.#lastAt
     if (this.#options.onBatch && batch.events > 0) this.#options.onBatch(this.#traced(batch))
-    if (batch.position !== undefined && this.#filling.length === 0) {
-      const own = [...batch.mailboxes].filter(([account]) => this.#opened.includes(partitionOf(account)))
-      this.#options.onApplied(new Map(own), batch.position)
-    }
     if (batch.caughtUp) {
       this.#live = this.#filling.length === 0
       await this.#fillEnded()

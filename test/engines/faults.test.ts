@@ -27,10 +27,12 @@ const people = new Map<string, { readonly id: string; readonly token: string }>(
 let smtp: SmtpLoad
 let api: ApiLoad
 const followers = new Map<string, Follower>()
+const arrivals = new Map<string, Arrivals>()
 let mostMemory = 0
 let measuring: NodeJS.Timeout
 
 const person = (name: string) => people.get(name) as { readonly id: string; readonly token: string }
+const arrivalsOf = (name: string) => arrivals.get(name) as Arrivals
 const ports = (role: string, listener: string) => () =>
   [...cluster.roles.values()].flatMap((each) => (each.role === role && each.running ? [each.ports[listener] ?? 0] : []))
 
@@ -50,7 +52,11 @@ before(async () => {
   await Promise.all(['smtp1', 'smtp2', 'web1', 'web2', 'delivery1'].map((name) => cluster.add(name)))
   log = await cluster.openLog()
   const web = ports('web', 'http')
-  for (const [name, { token, id }] of people) followers.set(name, new Follower(web, token, (await mailbox(id)).newest))
+  for (const [name, { token, id }] of people) {
+    const mailbox = await new Arrivals(id).read()
+    arrivals.set(name, mailbox)
+    followers.set(name, new Follower(web, token, mailbox.newest))
+  }
   const recipients = ['ann@example.test', 'bob@example.test']
   smtp = new SmtpLoad({ ports: ports('smtp', 'smtp'), connections: 3, recipients, everyMs: 300 })
   api = new ApiLoad({ ports: web, token: person('ann').token, to: 'bob@example.test', everyMs: 500 })
@@ -69,17 +75,25 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** What arrived in a mailbox by the log: Message-IDs and subjects, and how often. */
-async function mailbox(id: string) {
-  const found = new Map<string, number>()
-  let newest = -1n
-  for await (const event of log.readStream(mailboxStream(id))) {
-    newest = event.revision
-    if (isRedacted(event) || event.type !== 'MessageReceived') continue
-    const { messageId, subject } = event.data.content.envelope
-    for (const key of [messageId, subject]) if (key) found.set(key, (found.get(key) ?? 0) + 1)
+/** What arrived in a mailbox by the log: Message-IDs and subjects, and how often. Read on from where it was read last. */
+class Arrivals {
+  readonly found = new Map<string, number>()
+  newest = -1n
+  readonly #stream: string
+
+  constructor(account: string) {
+    this.#stream = mailboxStream(account)
   }
-  return { found, newest }
+
+  async read(): Promise<this> {
+    for await (const event of log.readStream(this.#stream, { from: this.newest + 1n })) {
+      this.newest = event.revision
+      if (isRedacted(event) || event.type !== 'MessageReceived') continue
+      const { messageId, subject } = event.data.content.envelope
+      for (const key of [messageId, subject]) if (key) this.found.set(key, (this.found.get(key) ?? 0) + 1)
+    }
+    return this
+  }
 }
 
 /** The fault is over: mail is taken again, then all is held against the log. */
@@ -89,8 +103,7 @@ async function allIsWell(): Promise<void> {
   const sent = [...api.acknowledged]
   const until = performance.now() + SETTLED_WITHIN_MS
   for (;;) {
-    const ann = await mailbox(person('ann').id)
-    const bob = await mailbox(person('bob').id)
+    const [ann, bob] = [await arrivalsOf('ann').read(), await arrivalsOf('bob').read()]
     const of = (to: string) => (to.startsWith('ann') ? ann : bob).found
     // What was submitted is delivered in its own time.
     const missing = [

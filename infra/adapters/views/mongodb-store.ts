@@ -243,14 +243,14 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
   }
 
   async #move(partitions: readonly number[], at: number): Promise<void> {
-    const moves = partitions
-      .filter((partition) => this.#stored.get(partition) !== at)
-      .map((partition) => ({
-        updateOne: { filter: this.#own(this.#id(partition)), update: { $set: { at } } },
-      }))
-    if (moves.length === 0) return
-    const { matchedCount } = await this.#partitionDocuments.bulkWrite(moves, { ordered: false })
-    if (matchedCount < moves.length) throw new PartitionLost(await this.#lost())
+    const behind = partitions.filter((partition) => this.#stored.get(partition) !== at).map((each) => this.#id(each))
+    if (behind.length === 0) return
+    const ours = this.database.guarded ? { epoch: this.#epoch } : {}
+    const { matchedCount } = await this.#partitionDocuments.updateMany(
+      { _id: { $in: behind }, ...ours },
+      { $set: { at } },
+    )
+    if (matchedCount < behind.length) throw new PartitionLost(await this.#lost())
     for (const partition of partitions) this.#stored.set(partition, at)
   }
 

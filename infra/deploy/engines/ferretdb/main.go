@@ -25,7 +25,8 @@ func main() {
 		Listener:  ferretdb.ListenerConfig{TCP: os.Args[1]},
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Handler:   "sqlite",
-		SQLiteURL: "file:" + os.Args[2] + "/",
+		// Immediate: a transaction that began by reading could not write once another had written. Normal: kept by the system, as after kill -9.
+		SQLiteURL: "file:" + os.Args[2] + "/?_txlock=immediate&_pragma=synchronous(normal)",
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
