@@ -103,8 +103,6 @@ export interface RuntimeOptions {
   readonly batchSize?: number
   /** Called after each batch that every projection handled, in log order. */
   readonly onBatch?: (batch: HandledBatch) => void | Promise<void>
-  /** Called when the first projection reflects a batch; the others follow at the same time as each other. */
-  readonly onFirst?: (mailboxes: ReadonlyMap<AccountId, Revision>, position: Position) => void
   /** An error of the source or of a store; the runtime goes on after a pause. */
   readonly onError?: (error: unknown) => void
   /** Pause before the first retry; doubles up to 64 times that. */
@@ -191,12 +189,7 @@ async function follow(
         events = events.filter((event) => event.position <= until)
         position = until
       }
-      if (position !== undefined) {
-        const [first, ...others] = projections
-        await first?.handle(events, position)
-        options.onFirst?.(newestRevisions(events), position)
-        await together(others, (projection) => projection.handle(events, position))
-      }
+      if (position !== undefined) await together(projections, (projection) => projection.handle(events, position))
       if (++sinceSettled >= SETTLE_EVERY) {
         sinceSettled = 0
         for (const projection of projections) await projection.settle()

@@ -46,7 +46,8 @@ export async function* followMailbox(
   const { mailbox } = ports.views
   const bell = new Bell(options.signal)
   const silence = ports.onApplied((touched) => {
-    if (touched.has(account)) bell.ring()
+    const revision = touched.get(account)
+    if (revision !== undefined) bell.ring(revision)
   })
   try {
     let cursor = options.after ?? (await mailbox.accountRevision(account)) ?? -1n
@@ -56,8 +57,8 @@ export async function* followMailbox(
       })
     let live = options.after === undefined
     while (!bell.over) {
-      const rungAt = bell.reset()
-      const shown = (await mailbox.accountRevision(account)) ?? -1n
+      const { rungAt, told } = bell.reset()
+      const shown = told > cursor ? told : ((await mailbox.accountRevision(account)) ?? -1n)
       if (shown <= cursor) {
         live = true
         await bell.heard()
@@ -101,10 +102,11 @@ async function toChanges(
 ): Promise<readonly MailboxChange[]> {
   const abouts = events.flatMap((event) => (isRedacted(event) ? [] : [{ event, ...concerned(event as MailboxEvent) }]))
   const wanted = new Set(abouts.flatMap(({ messageIds }) => messageIds.slice(0, MAX_MESSAGES)))
-  const rows = new Map<string, MessageRow>()
-  if (wanted.size > 0)
-    for (const row of await mailbox.messagesById(account, [...wanted])) if (!row.expunged) rows.set(row.id, row)
-  const folders = isNewest && abouts.length > 0 ? await mailbox.folders(account) : null
+  const [found, folders] = await Promise.all([
+    wanted.size > 0 ? mailbox.messagesById(account, [...wanted]) : [],
+    isNewest && abouts.length > 0 ? mailbox.folders(account) : null,
+  ])
+  const rows = new Map(found.filter((row) => !row.expunged).map((row) => [row.id, row]))
   return abouts.map(({ event, messageIds, folderIds }, i) => {
     const messages = messageIds.slice(0, MAX_MESSAGES).flatMap((id) => rows.get(id) ?? [])
     return {
@@ -158,6 +160,7 @@ class Bell {
   over = false
   #rung = false
   #rungAt: number | undefined
+  #told: Revision = -1n
   #wake: (() => void) | undefined
   readonly #signal: AbortSignal | undefined
   readonly #end = () => {
@@ -171,18 +174,20 @@ class Bell {
     signal?.addEventListener('abort', this.#end, { once: true })
   }
 
-  ring(): void {
+  /** `told` is what the view shows at least. */
+  ring(told: Revision = -1n): void {
     this.#rung = true
+    if (told > this.#told) this.#told = told
     this.#rungAt ??= preciseNow()
     this.#wake?.()
   }
 
-  /** From here on a ring means that there may be more than was looked at. Answers when the first one before this was, if there was one. */
-  reset(): number | undefined {
-    const rungAt = this.#rungAt
+  /** From here on a ring means that there may be more than was looked at. Answers when the first one before this was, and what it told. */
+  reset(): { readonly rungAt: number | undefined; readonly told: Revision } {
+    const before = { rungAt: this.#rungAt, told: this.#told }
     this.#rung = false
     this.#rungAt = undefined
-    return rungAt
+    return before
   }
 
   async heard(atMost?: number): Promise<void> {

@@ -63,7 +63,9 @@ export class ProjectionProcess {
   #restart = false
   #closing = new AbortController()
   #loop: Promise<void> | undefined
-  #live = false
+  /** What each loop follows. A mailbox does not wait for the other views: it has a loop of its own. */
+  #groups: readonly (readonly Running[])[] = []
+  readonly #caughtUp = new Set<readonly Running[]>()
   #lastAt: number | undefined
   #keeping: NodeJS.Timeout | undefined
   #reported = 0
@@ -102,7 +104,9 @@ export class ProjectionProcess {
   }
 
   get live(): boolean {
-    return this.#live
+    return (
+      this.#opened.length > 0 && this.#filling.length === 0 && this.#groups.every((each) => this.#caughtUp.has(each))
+    )
   }
 
   /** A server that is busy or changes hands is tried for a while; then the start fails with what it said. */
@@ -203,7 +207,8 @@ export class ProjectionProcess {
   async #open(): Promise<void> {
     const { owned } = this.#leases
     this.#phase = new AbortController()
-    this.#live = false
+    this.#groups = []
+    this.#caughtUp.clear()
     if (owned.size === 0) return
     const epoch = await this.#leases.nextEpoch()
     const head = (await this.#source.head()) ?? 0n
@@ -244,17 +249,20 @@ export class ProjectionProcess {
     this.#opened = [...owned]
     this.#filled.clear()
     const { signal } = this.#phase
-    const jobs = [this.#follow(running, signal, LIVE_BATCH)]
-    for (const group of filling) jobs.push(this.#fill(group, signal))
-    if (filling.length > 0)
+    this.#groups = [true, false]
+      .map((mailboxes) => running.filter(({ view }) => (view === 'mailbox') === mailboxes))
+      .filter((group) => group.length > 0)
+    const following = this.#groups.map((group) => this.#follow(group, signal, LIVE_BATCH))
+    const fillers = filling.map((group) => this.#fill(group, signal))
+    if (fillers.length > 0)
       // What has caught up joins the others, however much came meanwhile: else a busy log would keep it away for ever.
-      void Promise.all(jobs.slice(1)).then(() => {
+      void Promise.all(fillers).then(() => {
         if (signal.aborted) return
         for (const { view, generation } of this.#filling)
           this.#filled.add(fillOf(view, generation, view === 'directory' ? [0] : accounts))
         this.look()
       })
-    this.#work = Promise.all(jobs).then(() => undefined)
+    this.#work = Promise.all([...following, ...fillers]).then(() => undefined)
   }
 
   async #stopPhase(): Promise<void> {
@@ -271,12 +279,10 @@ export class ProjectionProcess {
   }
 
   async #follow(group: readonly Running[], signal: AbortSignal, batchSize: number): Promise<void> {
-    if (group.length === 0) return
     const projections = group.map(({ projection }) => projection)
     await run(this.#source, projections, signal, {
       batchSize,
-      onFirst: (mailboxes, position) => this.#applied(group[0], mailboxes, position),
-      onBatch: (batch) => this.#onBatch(batch),
+      onBatch: (batch) => this.#onBatch(group, batch),
       onError: (error) => this.#failed(error),
     }).catch((error) => this.#failed(error))
   }
@@ -302,27 +308,19 @@ export class ProjectionProcess {
     if (error instanceof PartitionLost) this.#phase.abort()
   }
 
-  /** The view of mailboxes is written first, and told of at once: who looks at a mailbox does not wait for the other views. */
-  #applied(first: Running | undefined, mailboxes: ReadonlyMap<AccountId, Revision>, position: Position): void {
-    if (first?.view !== 'mailbox' || this.#filling.length > 0) return
-    const own = [...mailboxes].filter(([account]) => this.#opened.includes(partitionOf(account)))
-    this.#options.onApplied(new Map(own), position)
-  }
-
-  async #onBatch(batch: HandledBatch): Promise<void> {
+  async #onBatch(group: readonly Running[], batch: HandledBatch): Promise<void> {
     this.#lastAt = batch.lastAt ?? this.#lastAt
-    if (this.#options.onBatch && batch.events > 0) this.#options.onBatch(this.#traced(batch))
+    if (this.#options.onBatch && batch.events > 0) this.#options.onBatch(traced(group, batch))
+    if (batch.position !== undefined && group[0]?.view === 'mailbox') {
+      const own = [...batch.mailboxes].filter(([account]) => this.#opened.includes(partitionOf(account)))
+      this.#options.onApplied(new Map(own), batch.position)
+    }
     if (batch.caughtUp) {
-      this.#live = this.#filling.length === 0
+      this.#caughtUp.add(group)
       await this.#fillEnded()
-      await this.#compare()
+      await this.#compare(group)
     }
     void this.#report(false)
-  }
-
-  #traced({ events, began, ended, correlationIds }: HandledBatch): AppliedBatch {
-    const views = [...new Set(this.#running.map(({ view }) => view))]
-    return { views, events, began, ended, correlationIds: correlationIds(MAX_TRACED) }
   }
 
   /** One process that holds everything of a view may say that it is whole; several are asked by `ready`. */
@@ -339,12 +337,12 @@ export class ProjectionProcess {
     }
   }
 
-  /** Both generations stand at the same position here, because one loop writes them: their rows must be the same. */
-  async #compare(): Promise<void> {
-    for (const built of this.#running) {
+  /** Both generations of a view stand at the same position here, because one loop writes them: their rows must be the same. */
+  async #compare(group: readonly Running[]): Promise<void> {
+    for (const built of group) {
       const { view, generation } = built
       if (this.#generations.get(view)?.building !== generation) continue
-      const serving = this.#running.find((each) => each.view === view && this.#serves(each))
+      const serving = group.find((each) => each.view === view && this.#serves(each))
       const key = `${view}/${generation}/${this.#options.process}/${built.partitions.join()}`
       if (serving === undefined || this.#compared.has(key)) continue
       if (serving.projection.position() !== built.projection.position()) continue
@@ -368,6 +366,11 @@ export class ProjectionProcess {
     }
     this.#reported = performance.now()
     this.#reporting = false
-    await this.#leases.report(this.#opened, this.position(), this.#live).catch(this.#options.onError)
+    await this.#leases.report(this.#opened, this.position(), this.live).catch(this.#options.onError)
   }
+}
+
+function traced(group: readonly Running[], { events, began, ended, correlationIds }: HandledBatch): AppliedBatch {
+  const views = [...new Set(group.map(({ view }) => view))]
+  return { views, events, began, ended, correlationIds: correlationIds(MAX_TRACED) }
 }
