@@ -8,16 +8,12 @@ import { listenManageSieve } from '../gateways/managesieve/server.ts'
 import { DEFAULT_MANAGESIEVE_LIMITS } from '../gateways/managesieve/services.ts'
 import { listenPop3 } from '../gateways/pop3/server.ts'
 import { DEFAULT_POP3_LIMITS, type Locks } from '../gateways/pop3/services.ts'
+import type { Listener } from '../gateways/wire/listener.ts'
 import type { PortName } from './config.ts'
 import { liveMailboxes } from './live-mailboxes.ts'
 import { type Counters, logLine } from './log-line.ts'
 import type { Everpost } from './open-everpost.ts'
 import type { TlsPair } from './tls.ts'
-
-export interface AccessListener {
-  readonly port: number
-  close(): Promise<void>
-}
 
 /** Calls `listening` for each listener of the roles that this process has. */
 export async function startMailAccess(
@@ -28,7 +24,7 @@ export async function startMailAccess(
     readonly insecureAuth: boolean
     readonly listening: <T>(name: PortName, port: number, listen: () => Promise<T>) => Promise<T>
   },
-): Promise<Record<string, AccessListener>> {
+): Promise<Record<string, Listener>> {
   const { config, projectors } = everpost
   const { live } = liveMailboxes(everpost.journal, projectors)
   const services: ImapServices = {
@@ -51,7 +47,7 @@ export async function startMailAccess(
     count: counters.count,
   }
   const base = { host: config.host, hostname: `mail.${config.domain}`, tls, insecureAuth: options.insecureAuth }
-  const listeners: Record<string, AccessListener> = {}
+  const listeners: Record<string, Listener> = {}
   for (const name of ['imap', 'imaps'] as const) {
     const port = config.ports[name]
     if (!config.roles.includes('imap') || port === 'off') continue
