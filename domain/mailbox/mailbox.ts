@@ -141,7 +141,7 @@ export function evolve(state: Mailbox, event: MailboxEvent, revision: Revision):
       return patchFolder(state, event.data.folderId, { name: event.data.name })
     case 'FolderMoved': {
       const { folderId, parentId } = event.data
-      if (parentId !== null && isWithin(state, parentId, folderId)) return state
+      if (isWithin(parentId, folderId, parentIn(state))) return state
       return patchFolder(state, folderId, { parentId })
     }
     case 'FolderSubscribed':
@@ -273,14 +273,23 @@ function hasChildren(state: Mailbox, folderId: string): boolean {
   return false
 }
 
-/** Whether `folderId` is `ancestorId` or lies below it. */
-function isWithin(state: Mailbox, folderId: string, ancestorId: string): boolean {
-  for (let id: string | null = folderId, steps = 0; id !== null && steps <= MAX_FOLDERS; steps++) {
+/**
+ * Whether `folderId` is `ancestorId` or lies below it, in the tree that `parentOf` knows. The one rule by which the fold, the views and the
+ * search indexes leave out a move that would make a circle.
+ */
+export function isWithin(
+  folderId: string | null,
+  ancestorId: string,
+  parentOf: (folderId: string) => string | null | undefined,
+): boolean {
+  for (let id = folderId, steps = 0; id !== null && steps <= MAX_FOLDERS; steps++) {
     if (id === ancestorId) return true
-    id = state.folders.get(id)?.parentId ?? null
+    id = parentOf(id) ?? null
   }
   return false
 }
+
+const parentIn = (state: Mailbox) => (folderId: string) => state.folders.get(folderId)?.parentId
 
 // ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -406,7 +415,7 @@ function moveFolder(command: Extract<MailboxCommand, { type: 'MoveFolder' }>, st
   if (!folder) return refuse('no-such-folder', 'This folder does not exist.')
   if (folder.parentId === parentId) return { events: [] }
   if (folder.role === 'inbox') return refuse('not-allowed', 'The inbox cannot be moved.')
-  if (parentId !== null && isWithin(state, parentId, folder.id)) {
+  if (isWithin(parentId, folder.id, parentIn(state))) {
     return refuse('not-allowed', 'A folder cannot be moved into itself.')
   }
   const wrong = nameRefusal(folder.name, parentId, state, folder)
@@ -533,7 +542,7 @@ function heightOf(folderId: string, state: Mailbox): number {
   const above = depthOf(folderId, state)
   let height = 1
   for (const { id } of state.folders.values()) {
-    if (isWithin(state, id, folderId)) height = Math.max(height, depthOf(id, state) - above + 1)
+    if (isWithin(id, folderId, parentIn(state))) height = Math.max(height, depthOf(id, state) - above + 1)
   }
   return height
 }

@@ -1,6 +1,6 @@
 // Folders, messages, threads and usage of every account: the fold over mailbox streams as rows.
 import { accountOfStream, isRedacted, uidOf } from '../../domain/log.ts'
-import { MAILBOX_EVENT_TYPES, type MessageContent } from '../../domain/mailbox/mailbox.ts'
+import { isWithin, MAILBOX_EVENT_TYPES, type MessageContent } from '../../domain/mailbox/mailbox.ts'
 import type { ArrivalFacts, SourceEvent } from '../ports/event-source.ts'
 import { type FolderState, FRESH, type MessageState, type MessageSummary, type Projector } from '../ports/view-store.ts'
 import { MAX_ROW_ADDRESSES } from '../queries.ts'
@@ -66,7 +66,7 @@ export function applyMailboxEvent(unit: MailboxUnit, event: SourceEvent): void {
     case 'FolderMoved': {
       const { folderId, parentId } = event.data
       const folder = mailbox.state.byId.get(folderId)
-      if (folder === undefined || isWithin(mailbox, parentId, folderId)) break
+      if (folder === undefined || isWithin(parentId, folderId, (id) => mailbox.state.byId.get(id)?.parentId)) break
       folder.parentId = parentId
       folder.changed = true
       break
@@ -239,16 +239,6 @@ function leave(mailbox: AccountUnit, message: MessageState, modseq: number): voi
 
 function hasChildren(mailbox: AccountUnit, folderId: string): boolean {
   for (const folder of mailbox.state.byId.values()) if (folder.parentId === folderId) return true
-  return false
-}
-
-/** Whether `folderId` is `ancestor` or lies somewhere below it. */
-function isWithin(mailbox: AccountUnit, folderId: string | null, ancestor: string): boolean {
-  let steps = mailbox.state.byId.size
-  for (let id = folderId; id !== null; id = mailbox.state.byId.get(id)?.parentId ?? null) {
-    if (id === ancestor) return true
-    if (steps-- < 0) return false
-  }
   return false
 }
 

@@ -1,5 +1,6 @@
 // The FTS5 engine's fold: changes of mailboxes become rows, in the transaction of their checkpoint.
 import type { Position } from '../../../domain/log.ts'
+import { isWithin } from '../../../domain/mailbox/mailbox.ts'
 import type { SearchChange, SearchDocument, SearchWords } from '../../../projections/ports/search-index.ts'
 import { MAX_REVISION } from '../../../projections/search/cursor.ts'
 import { encodeHeads } from '../../../projections/search/ranking.ts'
@@ -106,7 +107,7 @@ export class Batch {
           .run(change.name, account, change.folderId)
         return
       case 'folder-moved':
-        if (change.parentId !== null && this.#isWithin(account, change.parentId, change.folderId)) return
+        if (isWithin(change.parentId, change.folderId, this.#parentIn(account))) return
         index
           .writing('UPDATE folder SET parent = ? WHERE account = ? AND id = ?')
           .run(change.parentId, account, change.folderId)
@@ -170,14 +171,9 @@ export class Batch {
     )
   }
 
-  #isWithin(account: number, id: string, ancestor: string): boolean {
+  #parentIn(account: number): (folderId: string) => string | null | undefined {
     const parent = this.#index.sql('SELECT parent FROM folder WHERE account = ? AND id = ?')
-    let at: string | null = id
-    for (let depth = 0; at !== null && depth < 1000; depth++) {
-      if (at === ancestor) return true
-      at = (parent.get(account, at)?.['parent'] ?? null) as string | null
-    }
-    return false
+    return (folderId) => parent.get(account, folderId)?.['parent'] as string | null | undefined
   }
 
   #deleteFolder(account: number, id: string): void {

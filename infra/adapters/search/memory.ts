@@ -1,5 +1,6 @@
 // The search index as plain maps: the model that other engines are tested against, and the engine of throw-away time travel.
 import type { AccountId, Position } from '../../../domain/log.ts'
+import { isWithin } from '../../../domain/mailbox/mailbox.ts'
 import type {
   SearchChange,
   SearchDocument,
@@ -94,12 +95,8 @@ export class MemorySearchIndex implements SearchIndex {
       }
       case 'folder-moved': {
         const folder = folders.get(change.folderId)
-        let at: string | null | undefined = change.parentId
-        for (let depth = 0; at && depth < 1000; depth++) {
-          if (at === change.folderId) return
-          at = folders.get(at)?.parentId
-        }
-        if (folder !== undefined) folders.set(folder.id, { ...folder, parentId: change.parentId })
+        if (folder === undefined || isWithin(change.parentId, folder.id, (id) => folders.get(id)?.parentId)) return
+        folders.set(folder.id, { ...folder, parentId: change.parentId })
         return
       }
       case 'folder-deleted': {

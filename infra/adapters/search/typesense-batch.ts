@@ -1,5 +1,6 @@
 // The Typesense engine's fold: a batch of changes over what the index holds, worked out here and then written.
 import type { AccountId } from '../../../domain/log.ts'
+import { isWithin } from '../../../domain/mailbox/mailbox.ts'
 import type { SearchChange, SearchFolder, SearchWords } from '../../../projections/ports/search-index.ts'
 import { MAX_REVISION } from '../../../projections/search/cursor.ts'
 import type { TypesenseCalls } from './typesense-calls.ts'
@@ -172,8 +173,8 @@ export class TypesenseBatch {
       case 'folder-moved': {
         const folders = this.#foldersOf(account)
         const known = folders.get(change.folderId)
-        if (known === undefined || (change.parentId !== null && isWithin(folders, change.parentId, change.folderId)))
-          return
+        const parentOf = (id: string) => folders.get(id)?.folder.parentId
+        if (known === undefined || isWithin(change.parentId, change.folderId, parentOf)) return
         this.#setFolder(account, { ...known.folder, parentId: change.parentId }, known.order)
         return
       }
@@ -307,15 +308,6 @@ function setFlag(row: MessageRow, flag: string, set: boolean): void {
   else if (flag === '\\answered') row.answered = set
   else if (flag === '\\flagged') row.flagged = set
   else if (flag === '\\draft') row.draft = set
-}
-
-function isWithin(folders: ReadonlyMap<string, { folder: SearchFolder }>, id: string, ancestor: string): boolean {
-  let at: string | null | undefined = id
-  for (let depth = 0; at && depth < 1000; depth++) {
-    if (at === ancestor) return true
-    at = folders.get(at)?.folder.parentId
-  }
-  return false
 }
 
 /** Folders of an account, in the order in which they came. */
