@@ -1,10 +1,11 @@
 // A message with another header before the same body becomes a blob of its own.
-import { MailReader, readMail } from '../domain/mail/read.ts'
+import { readMail } from '../domain/mail/read.ts'
 import type { MailContent } from '../domain/mail/structure.ts'
 import type { BlobRef } from '../domain/mailbox/mailbox.ts'
 import { headerBytes } from '../domain/sieve/header-edit.ts'
 import type { Header } from '../domain/sieve/message.ts'
 import type { MessageBlobs } from './ports/blob-store.ts'
+import { type StoredMail, storeMail } from './store-mail.ts'
 
 export interface MessageToRewrite {
   readonly blob: BlobRef
@@ -17,7 +18,7 @@ export async function rewriteMessage(
   blobs: MessageBlobs,
   { blob, mail, beginning }: MessageToRewrite,
   header: Header,
-): Promise<{ readonly blob: BlobRef; readonly mail: MailContent }> {
+): Promise<StoredMail> {
   const head = headerBytes(header)
   const { bodyStart } = mail.root
   const known = await beginning()
@@ -25,18 +26,9 @@ export async function rewriteMessage(
     const raw = Buffer.concat([head, known.subarray(bodyStart)])
     return { blob: await blobs.put(raw), mail: readMail(raw) }
   }
-  const writer = await blobs.begin()
-  try {
-    const reader = new MailReader()
-    const write = async (chunk: Uint8Array) => {
-      reader.push(chunk)
-      await writer.write(chunk)
-    }
-    await write(head)
-    for await (const chunk of blobs.stream(blob, bodyStart)) await write(chunk)
-    return { blob: await writer.finish(), mail: reader.end() }
-  } catch (error) {
-    await writer.abort().catch(() => undefined)
-    throw error
+  const rewritten = async function* () {
+    yield head
+    yield* blobs.stream(blob, bodyStart)
   }
+  return storeMail(blobs, rewritten())
 }

@@ -1,7 +1,8 @@
 // Messages that a client gives: as literals, or put together from texts and parts of what is here (RFC 4469 CATENATE).
 import type { MessageToAppend } from '../../commands/append-message.ts'
+import { storeMail } from '../../commands/store-mail.ts'
 import { mailboxStream } from '../../domain/log.ts'
-import { MailReader, readMail } from '../../domain/mail/read.ts'
+import { readMail } from '../../domain/mail/read.ts'
 import { Arguments } from './arguments.ts'
 import type { CommandArguments, StoredMessage } from './commands/command.ts'
 import { readFlags } from './commands/store.ts'
@@ -130,20 +131,10 @@ async function put({ services: { blobs } }: Session, pieces: readonly Piece[]): 
     durable.catch(() => undefined)
     return { mail: readMail(bytes), blob: ref, durable }
   }
-  const writer = await blobs.begin()
-  const reader = new MailReader()
-  try {
-    for (const { bytes } of pieces) {
-      for await (const some of bytes) {
-        reader.push(some)
-        await writer.write(some)
-      }
-    }
-    return { mail: reader.end(), blob: await writer.finish() }
-  } catch (error) {
-    await writer.abort().catch(() => undefined)
-    throw error
+  const all = async function* () {
+    for (const { bytes } of pieces) yield* bytes
   }
+  return storeMail(blobs, all())
 }
 
 interface PartUrl {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { BlobError } from '../../commands/ports/blob-store.ts'
 import { EventStoreError } from '../../commands/ports/event-store.ts'
-import { MailReader } from '../../domain/mail/read.ts'
+import { storeMail } from '../../commands/store-mail.ts'
 import { LineTooLong } from '../wire/byte-reader.ts'
 import type { ChannelBinding } from '../wire/channel-binding.ts'
 import type { Guard } from '../wire/guard.ts'
@@ -211,31 +211,21 @@ export class Connection {
 
   async #holdLiteral(size: number, binary: boolean): Promise<Literal<StoredMessage>> {
     const pieces: Buffer[] = []
-    let got = 0
-    for await (const piece of this.#line.reader.bytes(size)) {
-      pieces.push(piece)
-      got += piece.length
-    }
-    if (got < size) throw new Goodbye('The client has gone')
+    for await (const piece of this.#literalPieces(size)) pieces.push(piece)
     return { bytes: Buffer.concat(pieces), binary }
   }
 
   async #storeLiteral(size: number, binary: boolean): Promise<Literal<StoredMessage>> {
-    const writer = await this.#services.blobs.begin()
-    const reader = new MailReader()
+    return { stored: await storeMail(this.#services.blobs, this.#literalPieces(size)), binary }
+  }
+
+  async *#literalPieces(size: number): AsyncGenerator<Buffer> {
     let got = 0
-    try {
-      for await (const piece of this.#line.reader.bytes(size)) {
-        got += piece.length
-        reader.push(piece)
-        await writer.write(piece)
-      }
-      if (got < size) throw new Goodbye('The client has gone')
-      return { stored: { mail: reader.end(), blob: await writer.finish() }, binary }
-    } catch (error) {
-      await writer.abort().catch(() => undefined)
-      throw error
+    for await (const piece of this.#line.reader.bytes(size)) {
+      got += piece.length
+      yield piece
     }
+    if (got < size) throw new Goodbye('The client has gone')
   }
 
   // ── Running ────────────────────────────────────────────────────────────────────────────────────────────────────────────

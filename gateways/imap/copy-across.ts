@@ -1,8 +1,8 @@
 // Messages of one account copied into a folder of another: bytes and all, since each account's are sealed under its own key.
 import { appendMessages, type MessageToAppend } from '../../commands/append-message.ts'
 import { derivedId } from '../../commands/identity.ts'
+import { storeMail } from '../../commands/store-mail.ts'
 import { mailboxStream } from '../../domain/log.ts'
-import { MailReader } from '../../domain/mail/read.ts'
 import type { UidRow } from '../../projections/queries.ts'
 import { Refused } from './errors.ts'
 import { OpenMessage } from './message.ts'
@@ -41,7 +41,7 @@ export async function copyAcross(
       const messageId = derivedId('copy', context.commandId, row.id)
       const flags = permitted(rights, row.flags)
       const { receivedAt } = row
-      const stored = await storeAgain(session, message)
+      const stored = await storeMail(services.blobs, message.stream(0, message.size))
       messages.push({ ...stored, messageId, folderId: folder.id, flags, receivedAt, source: 'append' })
       pairs.push({ from: row.uid, id: messageId })
     }
@@ -49,19 +49,4 @@ export async function copyAcross(
   if (messages.length > 0)
     await session.reflect(await appendMessages(services.journal, context, account, messages), account)
   return pairs
-}
-
-async function storeAgain({ services: { blobs } }: Session, message: OpenMessage) {
-  const writer = await blobs.begin()
-  const reader = new MailReader()
-  try {
-    for await (const bytes of message.stream(0, message.size)) {
-      reader.push(bytes)
-      await writer.write(bytes)
-    }
-    return { mail: reader.end(), blob: await writer.finish() }
-  } catch (error) {
-    await writer.abort().catch(() => undefined)
-    throw error
-  }
 }
