@@ -22,6 +22,7 @@ import {
 } from '../../domain/submission/submission.ts'
 import type { DueSubmission, SubmissionQueries } from '../../projections/queries.ts'
 import type { Destinations, JobOutcome } from './destinations.ts'
+import { fromNowOn } from './following.ts'
 import type { OutgoingMail } from './smtp-session.ts'
 
 export interface DeliveryDependencies extends NoticePorts {
@@ -133,12 +134,8 @@ export class Delivery {
   /** Takes up what is new in the view of the log: once for every change, however many come while it looks. */
   async #follow(): Promise<void> {
     const { submissions, queue, checkpoints, head } = this.#deps
-    let after = await checkpoints.load(NAME)
-    if (after === undefined) {
-      // What is older than the first start is the sweep's.
-      after = (await head()) ?? 0n
-      await checkpoints.save(NAME, after)
-    }
+    // What is older than the first start is the sweep's.
+    let after = await fromNowOn(checkpoints, NAME, head)
     const { signal } = this.#stop
     let changed = Promise.withResolvers<void>()
     const stop = this.#deps.onChange(() => {

@@ -4,6 +4,7 @@ import { keepPromise, type Promised, type PromisePorts, promisesOf } from '../..
 import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
 import { isRedacted, type Position } from '../../domain/log.ts'
 import { type EventSource, isUnreadable } from '../../projections/ports/event-source.ts'
+import { oneAtATime, upToNow } from './following.ts'
 
 export interface IntakeSweepDependencies extends PromisePorts {
   readonly source: Pick<EventSource, 'subscribe'>
@@ -25,19 +26,13 @@ interface Open {
 
 export class IntakeSweep {
   readonly #deps: IntakeSweepDependencies
-  #running: Promise<number> | undefined
 
   constructor(deps: IntakeSweepDependencies) {
     this.#deps = deps
   }
 
   /** Reads what came since the last time, up to the end of the log; answers how many deliveries it made. */
-  look(signal?: AbortSignal): Promise<number> {
-    this.#running ??= this.#look(signal).finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
-  }
+  readonly look = oneAtATime((signal) => this.#look(signal))
 
   async #look(signal: AbortSignal | undefined): Promise<number> {
     const { source, checkpoints } = this.#deps
@@ -45,8 +40,8 @@ export class IntakeSweep {
     const open = new Map<string, Open>()
     let position: Position | undefined
     let last = after
-    const options = { after, prefixes: ['intake-', 'mailbox-'], types: TYPES, ...(signal ? { signal } : {}) }
-    for await (const batch of source.subscribe(options)) {
+    const prefixes = ['intake-', 'mailbox-']
+    for await (const batch of upToNow(source, { after, prefixes, types: TYPES, signal })) {
       for (const event of batch.events) {
         const before = last
         last = event.position
@@ -58,7 +53,6 @@ export class IntakeSweep {
       }
       position = batch.position ?? position
       last = position ?? last
-      if (batch.caughtUp) break
     }
     const { kept, waiting } = await this.#keep([...open.values()], signal)
     // What is too young is looked at again: the next look begins before the first of it.

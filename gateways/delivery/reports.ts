@@ -6,11 +6,12 @@ import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import { changeSubmission } from '../../commands/submit-message.ts'
 import type { IntakeSection } from '../../domain/intake/intake.ts'
-import { type AccountId, isRedacted, type Position } from '../../domain/log.ts'
+import { type AccountId, isRedacted } from '../../domain/log.ts'
 import { readDeliveryReport } from '../../domain/mail/delivery-report.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { type EventSource, isUnreadable } from '../../projections/ports/event-source.ts'
 import type { SubmissionQueries } from '../../projections/queries.ts'
+import { fromNowOn, oneAtATime, upToNow } from './following.ts'
 
 export interface ReportDependencies {
   readonly journal: Journal
@@ -28,29 +29,18 @@ const TYPES: ReadonlySet<string> = new Set(['MailAccepted'])
 
 export class IncomingReports {
   readonly #deps: ReportDependencies
-  #running: Promise<void> | undefined
 
   constructor(deps: ReportDependencies) {
     this.#deps = deps
   }
 
   /** Reads what came since the last time, up to the end of the log; one look at a time. */
-  look(signal?: AbortSignal): Promise<void> {
-    this.#running ??= this.#look(signal).finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
-  }
+  readonly look = oneAtATime((signal) => this.#look(signal))
 
   async #look(signal: AbortSignal | undefined): Promise<void> {
     const { source, checkpoints, log } = this.#deps
-    let after: Position | undefined = await checkpoints.load(NAME)
-    if (after === undefined) {
-      after = (await source.head()) ?? 0n
-      await checkpoints.save(NAME, after)
-    }
-    const options = { after, prefixes: ['intake-'], types: TYPES, ...(signal ? { signal } : {}) }
-    for await (const batch of source.subscribe(options)) {
+    const after = await fromNowOn(checkpoints, NAME, () => source.head())
+    for await (const batch of upToNow(source, { after, prefixes: ['intake-'], types: TYPES, signal })) {
       for (const event of batch.events) {
         if (isRedacted(event) || isUnreadable(event) || event.type !== 'MailAccepted') continue
         // What this system itself says to its people is known already.
@@ -63,7 +53,6 @@ export class IncomingReports {
         }
       }
       if (batch.position !== undefined) await checkpoints.save(NAME, batch.position)
-      if (batch.caughtUp) return
     }
   }
 

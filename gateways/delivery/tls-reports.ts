@@ -24,6 +24,7 @@ import {
 import { isRedacted, submissionStream } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import { type EventSource, isUnreadable } from '../../projections/ports/event-source.ts'
+import { fromNowOn, oneAtATime, upToNow } from './following.ts'
 
 export interface TlsReportDependencies {
   readonly journal: Journal
@@ -53,7 +54,6 @@ const MAX_TLSA_HOSTS = 10
 
 export class TlsReports {
   readonly #deps: TlsReportDependencies
-  #running: Promise<void> | undefined
   /** The day that was found not to be over yet. */
   #today = -1
 
@@ -62,27 +62,17 @@ export class TlsReports {
   }
 
   /** Reports every day that is over and not reported; one look at a time. */
-  look(signal?: AbortSignal): Promise<void> {
-    this.#running ??= this.#look(signal).finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
-  }
+  readonly look = oneAtATime((signal) => this.#look(signal))
 
   async #look(signal: AbortSignal | undefined): Promise<void> {
     const { source, checkpoints, now } = this.#deps
     const today = dayOf(now() - SETTLE_MS)
     if (today === this.#today) return
-    let seen = await checkpoints.load(NAME)
-    if (seen === undefined) {
-      seen = (await source.head()) ?? 0n
-      await checkpoints.save(NAME, seen)
-    }
-    const options = { after: seen, prefixes: ['submission-'], types: TYPES, ...(signal ? { signal } : {}) }
+    let seen = await fromNowOn(checkpoints, NAME, () => source.head())
     let day: number | undefined
     let sessions = new TlsDay()
     let session: string | undefined
-    for await (const batch of source.subscribe(options)) {
+    for await (const batch of upToNow(source, { after: seen, prefixes: ['submission-'], types: TYPES, signal })) {
       for (const event of batch.events) {
         if (isRedacted(event) || isUnreadable(event)) continue
         if (
@@ -114,7 +104,6 @@ export class TlsReports {
       if (day !== undefined && !(await this.#report(day, sessions, signal))) return
       await checkpoints.save(NAME, batch.position ?? seen)
       this.#today = today
-      return
     }
   }
 
