@@ -9,6 +9,7 @@ import type { ChannelBinding } from '../wire/channel-binding.ts'
 import type { Guard } from '../wire/guard.ts'
 import { Line } from '../wire/line.ts'
 import type { Output } from '../wire/output.ts'
+import { isUnavailable } from '../wire/unavailable.ts'
 import { Arguments, type Literal } from './arguments.ts'
 import { capabilities } from './capabilities.ts'
 import type { CommandArguments, StoredMessage } from './commands/command.ts'
@@ -298,6 +299,7 @@ export class Connection {
     }
     const message = error instanceof Error ? error.message : String(error)
     this.#services.log('imap command failed', { command, error: message })
+    if (isUnavailable(error)) return '[UNAVAILABLE] A part of the system cannot be reached just now, try again'
     return '[SERVERBUG] Something went wrong here, try again'
   }
 

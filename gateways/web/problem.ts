@@ -1,5 +1,6 @@
 // Errors of HTTP as RFC 9457 problem documents: a code for programs, a sentence for people.
 import type { FastifyReply } from 'fastify'
+import { isUnavailable } from '../wire/unavailable.ts'
 
 export interface Problem {
   readonly status: number
@@ -45,9 +46,8 @@ const AWAY: Problem = {
   retryAfter: 2,
 }
 
-/** What to answer when an engine is away, as every port says with the code 'unavailable'; undefined for other errors. */
-export const awayProblem = (error: unknown): Problem | undefined =>
-  error instanceof Error && (error as { readonly code?: unknown }).code === 'unavailable' ? AWAY : undefined
+/** What to answer when an engine is away; undefined for other errors. */
+export const awayProblem = (error: unknown): Problem | undefined => (isUnavailable(error) ? AWAY : undefined)
 
 export function problemDocument({ status, code, detail, field }: Problem): object {
   return {

@@ -12,7 +12,7 @@ import type {
   ViewQueries,
 } from '../../projections/queries.ts'
 import { MONGO_VIEWS, mongoReader } from '../adapters/views/mongodb.ts'
-import { type MongoDatabase, openMongo } from '../adapters/views/mongodb-database.ts'
+import { type MongoDatabase, openMongo, toViewsError } from '../adapters/views/mongodb-database.ts'
 import { type Comparison, Generations, VIEWS } from './generations.ts'
 import type { AppliedBatch } from './messages.ts'
 import { DIRECTORY_PARTITION, LEASED, PartitionLeases } from './partition-leases.ts'
@@ -429,7 +429,10 @@ export class MongoProjectors implements ProjectorsApi {
           readers.clear()
           readers.set(serving, reader)
         }
-        return (reader as unknown as Record<string | symbol, (...values: unknown[]) => unknown>)[method]?.(...values)
+        const ask = (reader as unknown as Record<string | symbol, (...values: unknown[]) => Promise<unknown>>)[method]
+        return ask?.apply(reader, values).catch((error) => {
+          throw toViewsError(error)
+        })
       }
     // Not a promise, whoever asks: an answer to `then` would make it one.
     const target = {} as ViewQueries[Name]

@@ -10,7 +10,8 @@ import { connect } from 'nats'
 import { isRedacted, mailboxStream } from '../../domain/log.ts'
 import type { OpenedSource } from '../../infra/adapters/journal/open-source.ts'
 import { Cluster, type ClusterEngine } from '../support/cluster.ts'
-import { ApiLoad, Follower, SmtpLoad } from '../support/cluster-load.ts'
+import { ApiLoad, Follower, ImapLoad, SmtpLoad } from '../support/cluster-load.ts'
+import { Pop3Client } from '../support/pop3-client.ts'
 
 /** How long an engine or a line is away. */
 const FAULT_MS = 2000
@@ -19,13 +20,18 @@ const MOST_MEMORY = 700 * 1024 * 1024
 /** No answer, not even a refusal, may take longer. */
 const LONGEST_ANSWER_MS = 40_000
 const SETTLED_WITHIN_MS = 90_000
+const PASSWORD = 'correct horse battery'
+
+const ROLES = ['smtp1', 'smtp2', 'submission1', 'imap1', 'pop31', 'web1', 'web2', 'delivery1']
 
 let cluster: Cluster
 let folder: string
 let log: OpenedSource
 const people = new Map<string, { readonly id: string; readonly token: string }>()
 let smtp: SmtpLoad
+let submitted: SmtpLoad
 let api: ApiLoad
+let imap: ImapLoad
 const followers = new Map<string, Follower>()
 const arrivals = new Map<string, Arrivals>()
 let mostMemory = 0
@@ -42,14 +48,14 @@ before(async () => {
   const projector = await cluster.add('projector1')
   const tokens = new Map<string, string>()
   for (const name of ['ann', 'bob']) {
-    await projector.cli(['account', 'add', `${name}@example.test`])
+    await projector.cli(['account', 'add', `${name}@example.test`, '--password-stdin'], PASSWORD)
     tokens.set(name, (await projector.cli(['token', 'create', `${name}@example.test`])).trim())
   }
   for (const { id, address } of JSON.parse(await projector.cli(['account', 'list', '--json']))) {
     const name = address.split('@')[0]
     people.set(name, { id, token: tokens.get(name) ?? '' })
   }
-  await Promise.all(['smtp1', 'smtp2', 'web1', 'web2', 'delivery1'].map((name) => cluster.add(name)))
+  await Promise.all(ROLES.map((name) => cluster.add(name)))
   log = await cluster.openLog()
   const web = ports('web', 'http')
   for (const [name, { token, id }] of people) {
@@ -59,6 +65,10 @@ before(async () => {
   }
   const recipients = ['ann@example.test', 'bob@example.test']
   smtp = new SmtpLoad({ ports: ports('smtp', 'smtp'), connections: 3, recipients, everyMs: 300 })
+  const from = { address: 'ann@example.test', password: PASSWORD }
+  const submissions = { ports: ports('submission', 'submission'), recipients: ['bob@example.test'], from }
+  submitted = new SmtpLoad({ ...submissions, connections: 1, everyMs: 1000 })
+  imap = new ImapLoad({ ports: ports('imap', 'imap'), name: 'bob', password: PASSWORD, everyMs: 1000 })
   api = new ApiLoad({ ports: web, token: person('ann').token, to: 'bob@example.test', everyMs: 500 })
   measuring = setInterval(() => {
     for (const each of cluster.roles.values()) mostMemory = Math.max(mostMemory, each.running ? each.rss() : 0)
@@ -69,6 +79,8 @@ after(async () => {
   clearInterval(measuring)
   await smtp?.stop()
   await api?.stop()
+  await submitted?.stop()
+  await imap?.stop()
   for (const follower of followers.values()) await follower.stop()
   await log?.close()
   await cluster?.stop()
@@ -88,7 +100,9 @@ class Arrivals {
   async read(): Promise<this> {
     for await (const event of log.readStream(this.#stream, { from: this.newest + 1n })) {
       this.newest = event.revision
-      if (isRedacted(event) || event.type !== 'MessageReceived') continue
+      if (isRedacted(event) || (event.type !== 'MessageReceived' && event.type !== 'MessageAppended')) continue
+      // What is sent is put into the sender's own folder, too.
+      if (event.type === 'MessageAppended' && !event.data.content.envelope.subject?.startsWith('put ')) continue
       const { messageId, subject } = event.data.content.envelope
       for (const key of [messageId, subject]) if (key) this.found.set(key, (this.found.get(key) ?? 0) + 1)
     }
@@ -99,8 +113,8 @@ class Arrivals {
 /** The fault is over: mail is taken again, then all is held against the log. */
 async function allIsWell(): Promise<void> {
   await within(SETTLED_WITHIN_MS, 'mail is taken again', smtp.more(10))
-  const promised = [...smtp.acknowledged]
-  const sent = [...api.acknowledged]
+  const promised = [...smtp.acknowledged, ...submitted.acknowledged]
+  const sent = [...api.acknowledged, ...imap.acknowledged]
   const until = performance.now() + SETTLED_WITHIN_MS
   for (;;) {
     const [ann, bob] = [await arrivalsOf('ann').read(), await arrivalsOf('bob').read()]
@@ -108,7 +122,7 @@ async function allIsWell(): Promise<void> {
     // What was submitted is delivered in its own time.
     const missing = [
       ...promised.filter(([id, to]) => !of(to).has(id)).map(([id]) => id),
-      ...sent.filter((subject) => !bob.found.has(subject)),
+      ...sent.filter((key) => !bob.found.has(key)),
     ]
     for (const { found } of [ann, bob])
       for (const [key, count] of found) assert.equal(count, 1, `${key} is there ${count} times`)
@@ -123,7 +137,9 @@ async function allIsWell(): Promise<void> {
     if (performance.now() > until) assert.fail(`acknowledged and not in the log: ${missing.join(', ')}`)
     await pause(200)
   }
-  assert.deepEqual(smtp.wrong, [], 'trouble of ours is a temporary answer')
+  assert.deepEqual([...smtp.wrong, ...submitted.wrong], [], 'trouble of ours is a temporary answer')
+  const failed = cluster.role('imap1').errors().match(/.*imap command failed.*/g)
+  assert.deepEqual(imap.wrong, [], `trouble of ours is NO [UNAVAILABLE]: ${failed?.join('\n')}`)
   assert.deepEqual(api.wrong, [], 'trouble of ours is an error with a code')
   assert.ok(smtp.longestMs < LONGEST_ANSWER_MS, `an answer of SMTP took ${smtp.longestMs} ms`)
   assert.ok(api.longestMs < LONGEST_ANSWER_MS, `an answer of the API took ${api.longestMs} ms`)
@@ -187,6 +203,25 @@ test('the line to S3 cut', () => lineCut('blobs'))
 test('views equal a rebuild after every engine was away', viewsEqualARebuild)
 
 test('a process killed and started again: smtp', () => processKilled('smtp1'))
+test('a process killed and started again: submission', () => processKilled('submission1'))
+test('a process killed and started again: imap', () => processKilled('imap1'))
+test('a process killed and started again: pop3', async () => {
+  const signedIn = async () => {
+    const client = new Pop3Client(cluster.port('pop31', 'pop3'))
+    await client.line()
+    await client.say('USER bob@example.test')
+    assert.match(await client.say(`PASS ${PASSWORD}`), /^\+OK/)
+    return client
+  }
+  const client = await signedIn()
+  const before = await client.lines('UIDL')
+  assert.match(await client.say('DELE 1'), /^\+OK/)
+  await processKilled('pop31')
+  client.close()
+  const again = await signedIn()
+  assert.deepEqual((await again.lines('UIDL')).slice(0, before.length), before, 'nothing is deleted before QUIT')
+  again.close()
+})
 test('a process killed and started again: web', () => processKilled('web1'))
 test('a process killed and started again: delivery', () => processKilled('delivery1'))
 test('a process killed and started again: projector', () => processKilled('projector1'))

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { SmtpClient } from './smtp-client.ts'
+import { ImapClient } from './imap-client.ts'
+import { plainAuth, SmtpClient } from './smtp-client.ts'
 
 export interface SmtpLoadOptions {
   /** Where to connect: asked before every connection, because processes come and go. */
@@ -13,6 +14,8 @@ export interface SmtpLoadOptions {
   readonly recipients: readonly string[]
   /** Between two messages of a connection, milliseconds. */
   readonly everyMs: number
+  /** Whom a submission comes from. */
+  readonly from?: { readonly address: string; readonly password: string }
 }
 
 /** Mail by SMTP until it is stopped. A message whose answer did not come is not sent again: its id may be there or not. */
@@ -50,12 +53,12 @@ export class SmtpLoad {
     await Promise.all(this.#lanes)
   }
 
-  async #lane({ ports, recipients, everyMs }: SmtpLoadOptions, lane: number): Promise<void> {
+  async #lane({ ports, recipients, everyMs, from }: SmtpLoadOptions, lane: number): Promise<void> {
     const { signal } = this.#stop
     for (let turn = lane; !signal.aborted; turn++) {
       const all = ports()
       const port = all[turn % Math.max(1, all.length)]
-      const client = port === undefined ? undefined : await SmtpClient.ready(port).catch(() => undefined)
+      const client = port === undefined ? undefined : await connected(port, from).catch(() => undefined)
       while (client !== undefined && !signal.aborted) {
         const number = this.#next++
         const id = `${this.#tag}-${number}@load.test`
@@ -63,9 +66,9 @@ export class SmtpLoad {
         this.attempted.add(id)
         const began = performance.now()
         const reply = await client.send(
-          'x@load.test',
+          from?.address ?? 'x@load.test',
           [to],
-          `Message-ID: <${id}>\r\nSubject: load ${id}\r\n\r\nSome words, ${number}.\r\n`,
+          `Message-ID: <${id}>\r\nFrom: ${from?.address ?? 'x@load.test'}\r\nSubject: load ${id}\r\n\r\nSome words, ${number}.\r\n`,
         )
         this.longestMs = Math.max(this.longestMs, performance.now() - began)
         this.codes.set(reply.code, (this.codes.get(reply.code) ?? 0) + 1)
@@ -84,6 +87,61 @@ export class SmtpLoad {
       }
       client?.destroy()
       await pause(50)
+    }
+  }
+}
+
+async function connected(port: number, from: SmtpLoadOptions['from']): Promise<SmtpClient | undefined> {
+  const client = await SmtpClient.ready(port)
+  if (from === undefined) return client
+  const { code } = await client.command(`AUTH PLAIN ${plainAuth(from.address, from.password)}`)
+  if (code === 235) return client
+  client.destroy()
+  return undefined
+}
+
+export interface ImapLoadOptions {
+  readonly ports: () => readonly number[]
+  readonly name: string
+  readonly password: string
+  readonly everyMs: number
+}
+
+/** Messages put into the INBOX by IMAP until it is stopped; one whose answer did not come may be there or not. */
+export class ImapLoad {
+  /** Message-IDs that OK was read for. */
+  readonly acknowledged = new Set<string>()
+  /** Answers that were neither OK nor a temporary NO. */
+  readonly wrong: string[] = []
+  readonly #stop = new AbortController()
+  readonly #lane: Promise<void>
+
+  constructor(options: ImapLoadOptions) {
+    this.#lane = this.#run(options)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#lane
+  }
+
+  async #run({ ports, name, password, everyMs }: ImapLoadOptions): Promise<void> {
+    const { signal } = this.#stop
+    const tag = randomUUID().slice(0, 8)
+    for (let number = 0; !signal.aborted; await pause(50)) {
+      const [port] = ports()
+      const client =
+        port === undefined ? undefined : await ImapClient.signedIn(port, name, password).catch(() => undefined)
+      while (client !== undefined && !signal.aborted) {
+        const id = `${tag}-${number++}@imap.test`
+        const text = `Message-ID: <${id}>\r\nSubject: put ${id}\r\n\r\nSome words.\r\n`
+        const { status, text: said } = await client.send('APPEND INBOX {}', text)
+        if (status === 'OK') this.acknowledged.add(id)
+        else if (status !== 'BYE' && !said.includes('[UNAVAILABLE]')) this.wrong.push(`${status} ${said}`)
+        if (status !== 'OK') break
+        await pause(everyMs)
+      }
+      client?.close()
     }
   }
 }

@@ -101,7 +101,7 @@ export class Cluster {
   }
 
   /** Starts one more process; `name` is its data folder's too. */
-  async add(name: string, role: string = name.replace(/\d+$/, '')): Promise<RoleProcess> {
+  async add(name: string, role: string = name.replace(/\d$/, '')): Promise<RoleProcess> {
     const data = join(this.#folder, name)
     mkdirSync(data, { recursive: true })
     let server = await startServer(data, this.#env, ['--role', role])

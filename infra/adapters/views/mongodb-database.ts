@@ -53,6 +53,19 @@ export class ViewsUnavailable extends Error {
   }
 }
 
+/** Names of the driver's errors, and codes of a server's, that mean: not just now (the server is away, or changes hands). */
+const AWAY = /^Mongo(Network|ServerSelection|PoolCleared|WaitQueueTimeout|NotConnected|TopologyClosed)/
+const CHANGING_HANDS: ReadonlySet<unknown> = new Set([91, 189, 10107, 11600, 11602, 13435, 13436])
+
+/** The error as the views tell it: 'unavailable' when the server is. */
+export function toViewsError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code } = error as { readonly code?: unknown }
+  const broken = typeof code === 'string' && /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH)/.test(code)
+  if (!broken && !AWAY.test(error.name) && !CHANGING_HANDS.has(code)) return error
+  return new ViewsUnavailable(`MongoDB cannot be reached: ${error.message}`, { cause: error })
+}
+
 /** One database, which may hold several generations of each view. */
 export class MongoDatabase {
   readonly client: MongoClient
