@@ -1,7 +1,16 @@
 // What every engine's answers have in common: cursors, limits, and the row that a person sees.
 import { SYSTEM_FLAGS } from '../../domain/mail/flags.ts'
 import type { FolderState, MailboxState, MessageState, MessageSummary } from '../ports/view-store.ts'
-import { BadCursor, type FolderRow, type MessageFilter, type MessageRow } from '../queries.ts'
+import {
+  BadCursor,
+  type FolderRow,
+  type MessageFilter,
+  type MessagePage,
+  type MessagePageOptions,
+  type MessageRow,
+  type Snapshot,
+  type ThreadRow,
+} from '../queries.ts'
 import { threadId } from './threads.ts'
 import { resolveThread } from './unit.ts'
 
@@ -11,6 +20,22 @@ const DEFAULT_PAGE = 50
 export function pageSize(first: number | undefined): number {
   if (first === undefined) return DEFAULT_PAGE
   return Math.max(1, Math.min(MAX_PAGE, Math.floor(first)))
+}
+
+/** Rows to skip; `after` says it already where both are given. */
+export function pageOffset({ after, offset = 0 }: MessagePageOptions): number {
+  return after === undefined ? Math.max(0, Math.floor(offset)) : 0
+}
+
+/** The page out of what an engine found, which is one more than `first` where there is a next page. */
+export function cutPage<Found>(
+  found: readonly Found[],
+  first: number,
+  cursorOf: (each: Found) => string,
+): { readonly page: readonly Found[] } & Pick<MessagePage, 'cursors' | 'next'> {
+  const page = found.slice(0, first)
+  const cursors = page.map(cursorOf)
+  return { page, cursors, next: found.length > first ? (cursors.at(-1) ?? null) : null }
 }
 
 /** Where a date page goes on: behind this pair, newest first. */
@@ -67,6 +92,32 @@ export function messageRow(
     messageIdHeader: summary.messageIdHeader,
     expunged: message.expunged !== 0,
     expungedAt: message.expunged === 0 ? null : message.expungedAt,
+  }
+}
+
+/** Of the thread's rows, oldest first; undefined when none is left. */
+export function threadRow(thread: number, messages: readonly MessageRow[]): ThreadRow | undefined {
+  return messages[0] && { id: threadId(thread), subject: messages[0].subject, messages }
+}
+
+/** What commands fold the newest events onto, where the views hold nothing of the account. */
+export const NO_SNAPSHOT: Snapshot = { revision: undefined, folders: [], messages: [] }
+
+/** The same with a mailbox; the messages are settled. */
+export function snapshotOf(mailbox: MailboxState, messages: readonly MessageState[]): Snapshot {
+  return {
+    revision: BigInt(mailbox.revision),
+    folders: [...mailbox.byId.values()].map(({ id, name, parentId, role, subscribed, created }) => {
+      return { id, name, parentId, role, subscribed, createdAt: BigInt(created) }
+    }),
+    messages: messages.map(({ id, folder, uid, modseq, flags, expunged }) => ({
+      id,
+      folderId: mailbox.folders.get(folder)?.id ?? '',
+      arrivedAt: BigInt(uid - 1),
+      changedAt: BigInt(modseq - 1),
+      flags,
+      expunged: expunged !== 0,
+    })),
   }
 }
 

@@ -93,6 +93,12 @@ export function resolveThread(state: Pick<MailboxState, 'aliases'>, thread: numb
   return thread
 }
 
+/** Every number under which messages of the thread may be kept: its own first, then those that were merged into it. */
+export function threadNumbers(state: Pick<MailboxState, 'aliases'>, thread: number): readonly number[] {
+  const whole = resolveThread(state, thread)
+  return [whole, ...[...state.aliases.keys()].filter((from) => resolveThread(state, from) === whole)]
+}
+
 /** A message left behind in a deleted folder is expunged by that deletion. */
 export function settle(state: Pick<MailboxState, 'folders'>, message: MessageState): void {
   if (message.expunged !== 0) return

@@ -2,17 +2,22 @@
 import type { AccountId } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
 import {
+  cutPage,
   dateCursor,
   folderRow,
   matches,
   messageRow,
+  NO_SNAPSHOT,
+  pageOffset,
   pageSize,
   readDateCursor,
   readUidCursor,
+  snapshotOf,
+  threadRow,
   uidCursor,
 } from '../../../projections/mailbox/pages.ts'
-import { threadId, threadNumber } from '../../../projections/mailbox/threads.ts'
-import { emptyMailbox, MailboxUnit, resolveThread, settle } from '../../../projections/mailbox/unit.ts'
+import { threadNumber } from '../../../projections/mailbox/threads.ts'
+import { MailboxUnit, resolveThread, settle } from '../../../projections/mailbox/unit.ts'
 import {
   type MailboxRows,
   type MailboxState,
@@ -126,7 +131,7 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
       const all = this.#page(held, folder.created)
       const filter = options.filter ?? {}
       const found: MessageState[] = []
-      let skip = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
+      let skip = pageOffset(options)
       for (const message of byUid ? all.toSorted((a, b) => a.uid - b.uid) : all) {
         if (uid !== undefined && message.uid <= uid) continue
         if (date !== undefined) {
@@ -138,15 +143,10 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
         found.push(message)
         if (found.length > first) break
       }
-      const more = found.length > first
-      if (more) found.pop()
-      const cursors = found.map((each) => (byUid ? uidCursor(each.uid) : dateCursor(each.receivedAt, each.order)))
-      return {
-        rows: found.map((each) => rowOf(held, each)),
-        cursors,
-        next: more ? (cursors.at(-1) ?? null) : null,
-        revision,
-      }
+      const { page, cursors, next } = cutPage(found, first, (each) =>
+        byUid ? uidCursor(each.uid) : dateCursor(each.receivedAt, each.order),
+      )
+      return { rows: page.map((each) => rowOf(held, each)), cursors, next, revision }
     },
     message: async (account, messageId) => this.#row(account, messageId),
     count: async (account, folderId, filter) => {
@@ -168,31 +168,19 @@ export class MemoryMailbox extends MemoryStore<MailboxUnit> implements MailboxSt
           found.push(message)
       }
       found.sort((a, b) => a.receivedAt - b.receivedAt || a.order - b.order)
-      const messages = found.map((each) => rowOf(held, each))
-      return messages[0] && { id: threadId(thread), subject: messages[0].subject, messages }
+      return threadRow(
+        thread,
+        found.map((each) => rowOf(held, each)),
+      )
     },
     snapshot: async (account, messageIds) => {
       const held = this.#accounts.get(account)
-      const state = held?.state ?? emptyMailbox()
-      return {
-        revision: held === undefined ? undefined : BigInt(state.revision),
-        folders: [...state.byId.values()].map(({ id, name, parentId, role, subscribed, created }) => {
-          return { id, name, parentId, role, subscribed, createdAt: BigInt(created) }
-        }),
-        messages: messageIds.flatMap((id) => {
-          const raw = held?.messages.get(id)
-          if (raw === undefined) return []
-          const message = settled(state, raw)
-          return {
-            id,
-            folderId: state.folders.get(message.folder)?.id ?? '',
-            arrivedAt: BigInt(message.uid - 1),
-            changedAt: BigInt(message.modseq - 1),
-            flags: message.flags,
-            expunged: message.expunged !== 0,
-          }
-        }),
-      }
+      if (held === undefined) return NO_SNAPSHOT
+      const messages = messageIds.flatMap((id) => {
+        const message = held.messages.get(id)
+        return message === undefined ? [] : [settled(held.state, message)]
+      })
+      return snapshotOf(held.state, messages)
     },
     usage: async (account) => {
       const state = this.#accounts.get(account)?.state

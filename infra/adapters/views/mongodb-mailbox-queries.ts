@@ -2,17 +2,22 @@
 import type { Document, Filter, FindOptions } from 'mongodb'
 import type { AccountId } from '../../../domain/log.ts'
 import {
+  cutPage,
   dateCursor,
   folderRow,
   messageRow,
+  NO_SNAPSHOT,
+  pageOffset,
   pageSize,
   readDateCursor,
   readUidCursor,
   senderText,
+  snapshotOf,
+  threadRow,
   uidCursor,
 } from '../../../projections/mailbox/pages.ts'
-import { threadId, threadNumber } from '../../../projections/mailbox/threads.ts'
-import { emptyMailbox, resolveThread, settle } from '../../../projections/mailbox/unit.ts'
+import { threadNumber } from '../../../projections/mailbox/threads.ts'
+import { resolveThread, settle, threadNumbers } from '../../../projections/mailbox/unit.ts'
 import type { MailboxState, MessageSummary } from '../../../projections/ports/view-store.ts'
 import type {
   MailboxQueries,
@@ -64,7 +69,7 @@ export class MongoMailboxQueries implements MailboxQueries {
     const folder = state?.byId.get(folderId)
     if (state === undefined || folder === undefined) return { rows: [], cursors: [], next: null, revision }
     const first = pageSize(options.first)
-    const offset = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
+    const offset = pageOffset(options)
     const where = { a: account, f: folder.created, x: 0, ...conditions.where } as Filter<Row>
     const sort: Record<string, 1 | -1> = byUid ? { uid: 1 } : { received: -1, order: -1 }
     const from = options.filter?.from
@@ -72,15 +77,10 @@ export class MongoMailboxQueries implements MailboxQueries {
       from === undefined
         ? await this.#messages(where, { sort, hint: conditions.index, skip: offset, limit: first + 1 })
         : await this.#sentBy(where, { sort, hint: conditions.index }, from, offset, first + 1)
-    const more = found.length > first
-    if (more) found.pop()
-    const cursors = found.map((row) => (byUid ? uidCursor(row['uid']) : dateCursor(row['received'], row['order'])))
-    return {
-      rows: await this.#rows(account, state, found),
-      cursors,
-      next: more ? (cursors.at(-1) ?? null) : null,
-      revision,
-    }
+    const { page, cursors, next } = cutPage(found, first, (row) =>
+      byUid ? uidCursor(row['uid']) : dateCursor(row['received'], row['order']),
+    )
+    return { rows: await this.#rows(account, state, page), cursors, next, revision }
   }
 
   /** No index finds parts of names: the folder's senders are looked through in the order of the page, until it is full. */
@@ -150,42 +150,27 @@ export class MongoMailboxQueries implements MailboxQueries {
     const asked = threadNumber(id)
     const state = asked === undefined ? undefined : await this.#state(account)
     if (asked === undefined || state === undefined) return undefined
-    const thread = resolveThread(state, asked)
-    const members = [thread]
-    for (const from of state.aliases.keys()) if (resolveThread(state, from) === thread) members.push(from)
+    const members = threadNumbers(state, asked)
     const found = await this.#messages({ a: account, thread: { $in: members } }, { hint: 'message_thread' })
     const rows = await this.#rows(account, state, found)
     const order = new Map(found.map((row) => [row['id'], Number(row['order'])]))
     const messages = rows
       .filter((row) => !row.expunged)
       .sort((a, b) => a.receivedAt - b.receivedAt || (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
-    return messages[0] && { id: threadId(thread), subject: messages[0].subject, messages }
+    return threadRow(resolveThread(state, asked), messages)
   }
 
   /** Asked by commands: the revision is read first, so that what they fold onto the answer is never too little. */
   async snapshot(account: AccountId, messageIds: readonly string[]) {
-    const [held, rows] = [await this.#state(account), await this.#byId(account, messageIds)]
-    const state = held ?? emptyMailbox()
-    return {
-      revision: held === undefined ? undefined : BigInt(state.revision),
-      folders: [...state.byId.values()].map(({ id, name, parentId, role, subscribed, created }) => {
-        return { id, name, parentId, role, subscribed, createdAt: BigInt(created) }
-      }),
-      messages: messageIds.flatMap((id) => {
-        const row = rows.get(messageKey(account, id))
-        if (row === undefined || held === undefined) return []
-        const message = messageState(row)
-        settle(state, message)
-        return {
-          id,
-          folderId: state.folders.get(message.folder)?.id ?? '',
-          arrivedAt: BigInt(message.uid - 1),
-          changedAt: BigInt(message.modseq - 1),
-          flags: message.flags,
-          expunged: message.expunged !== 0,
-        }
-      }),
-    }
+    const state = await this.#state(account)
+    if (state === undefined) return NO_SNAPSHOT
+    const rows = await this.#byId(account, messageIds)
+    const messages = messageIds.flatMap((id) => {
+      const row = rows.get(messageKey(account, id))
+      return row === undefined ? [] : [messageState(row)]
+    })
+    for (const message of messages) settle(state, message)
+    return snapshotOf(state, messages)
   }
 
   async #numbers(account: AccountId): Promise<Document | null> {

@@ -2,18 +2,23 @@
 import { setImmediate } from 'node:timers/promises'
 import type { AccountId } from '../../../domain/log.ts'
 import {
+  cutPage,
   dateCursor,
   folderRow,
   messageRow,
+  NO_SNAPSHOT,
   packFlags,
+  pageOffset,
   pageSize,
   readDateCursor,
   readUidCursor,
   senderText,
+  snapshotOf,
+  threadRow,
   uidCursor,
 } from '../../../projections/mailbox/pages.ts'
-import { threadId, threadNumber } from '../../../projections/mailbox/threads.ts'
-import { resolveThread, settle } from '../../../projections/mailbox/unit.ts'
+import { threadNumber } from '../../../projections/mailbox/threads.ts'
+import { resolveThread, settle, threadNumbers } from '../../../projections/mailbox/unit.ts'
 import type { FolderState, MailboxState, MessageState, MessageSummary } from '../../../projections/ports/view-store.ts'
 import type {
   MailboxQueries,
@@ -80,7 +85,7 @@ export class SqliteMailboxQueries implements MailboxQueries {
     const byUid = options.order === 'uid'
     const conditions = conditionsOf(options, byUid)
     const first = pageSize(options.first)
-    const offset = options.after === undefined ? Math.max(0, Math.floor(options.offset ?? 0)) : 0
+    const offset = pageOffset(options)
     const from = options.filter?.from
     let sent: number[] | undefined
     if (from !== undefined) {
@@ -104,17 +109,10 @@ export class SqliteMailboxQueries implements MailboxQueries {
       })
       // What was found in slices may have left meanwhile.
       const here = rows.filter(({ message }) => message.folder === folder.created && message.expunged === 0)
-      const more = here.length > first
-      if (more) here.pop()
-      const cursors = here.map(({ message }) =>
+      const { page, cursors, next } = cutPage(here, first, ({ message }) =>
         byUid ? uidCursor(message.uid) : dateCursor(message.receivedAt, message.order),
       )
-      return {
-        rows: here.map((each) => rowOf(mailbox.state, each)),
-        cursors,
-        next: more ? (cursors.at(-1) ?? null) : null,
-        revision,
-      }
+      return { rows: page.map((each) => rowOf(mailbox.state, each)), cursors, next, revision }
     })
   }
 
@@ -223,42 +221,26 @@ export class SqliteMailboxQueries implements MailboxQueries {
       `SELECT ${ROW} FROM message INDEXED BY message_thread WHERE mailbox = ? AND thread = ?`,
     )
     return this.#within(account, undefined, ({ number, state }) => {
-      const thread = resolveThread(state, asked)
-      const members = [thread]
-      for (const from of state.aliases.keys()) if (resolveThread(state, from) === thread) members.push(from)
-      const all = members.flatMap((member) => read.all(number, member).map(found))
+      const all = threadNumbers(state, asked).flatMap((member) => read.all(number, member).map(found))
       for (const { message } of all) settle(state, message)
       const messages = all
         .filter(({ message }) => message.expunged === 0)
         .sort((a, b) => a.message.receivedAt - b.message.receivedAt || a.message.order - b.message.order)
         .map((each) => rowOf(state, each))
-      return messages[0] && { id: threadId(thread), subject: messages[0].subject, messages }
+      return threadRow(resolveThread(state, asked), messages)
     })
   }
 
   async snapshot(account: AccountId, messageIds: readonly string[]) {
     const read = this.#queries.prepare(`SELECT ${STATE} FROM message WHERE mailbox = ? AND id = ?`)
-    const nothing = { revision: undefined, folders: [], messages: [] }
-    return this.#within<Awaited<ReturnType<MailboxQueries['snapshot']>>>(account, nothing, ({ number, state }) => ({
-      revision: BigInt(state.revision),
-      folders: [...state.byId.values()].map(({ id, name, parentId, role, subscribed, created }) => {
-        return { id, name, parentId, role, subscribed, createdAt: BigInt(created) }
-      }),
-      messages: messageIds.flatMap((id) => {
+    return this.#within(account, NO_SNAPSHOT, ({ number, state }) => {
+      const messages = messageIds.flatMap((id) => {
         const row = read.get(number, packId(id))
-        if (row === undefined) return []
-        const message = messageState(row)
-        settle(state, message)
-        return {
-          id,
-          folderId: state.folders.get(message.folder)?.id ?? '',
-          arrivedAt: BigInt(message.uid - 1),
-          changedAt: BigInt(message.modseq - 1),
-          flags: message.flags,
-          expunged: message.expunged !== 0,
-        }
-      }),
-    }))
+        return row === undefined ? [] : [messageState(row)]
+      })
+      for (const message of messages) settle(state, message)
+      return snapshotOf(state, messages)
+    })
   }
 
   async usage(account: AccountId) {
