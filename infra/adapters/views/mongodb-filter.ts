@@ -3,34 +3,31 @@ import type { Label } from '../../../domain/filter/model.ts'
 import { type AccountId, accountOfStream, isRedacted, type Position } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
 import { MAX_EXAMPLES } from '../../../projections/filter.ts'
+import { accountOfKey, idOfKey, StoredFilterUnit } from '../../../projections/filter-unit.ts'
 import { isUnreadable, type SourceEvent } from '../../../projections/ports/event-source.ts'
 import type {
   Example,
   FilterFolders,
   FilterStore,
-  FilterUnit,
   JudgedMessage,
   QuarantineState,
 } from '../../../projections/ports/view-store.ts'
-import type { FilterQueries, QuarantineRow } from '../../../projections/queries.ts'
-import { Table } from '../../../projections/unit-of-work.ts'
+import type { FilterQueries } from '../../../projections/queries.ts'
 import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
 import { messagesOf } from './mongodb-mailbox.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
+import { quarantineRow } from './rows.ts'
 
-type MongoFilterUnit = FilterUnit & { readonly erased: ReadonlySet<AccountId> }
-
-const accountOf = (key: string): AccountId => key.slice(0, key.indexOf('/'))
-const afterSlash = (key: string): string => key.slice(key.indexOf('/') + 1)
+const foldersOf = (row: Row): FilterFolders => ({ account: row._id, junk: row['junk'], trash: row['trash'] })
 const quarantineOf = (row: Row): QuarantineState => JSON.parse(String(row['body'])) as QuarantineState
 const judgedOf = (row: Row): JudgedMessage => ({ junk: row['junk'], label: row['label'] ?? undefined })
 
-export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterStore {
+export class MongoFilter extends MongoStore<StoredFilterUnit> implements FilterStore {
   constructor(database: MongoDatabase, options: MongoStoreOptions) {
     super(database, 'filter', options)
   }
 
-  async begin(events: readonly SourceEvent[]): Promise<MongoFilterUnit> {
+  async begin(events: readonly SourceEvent[]): Promise<StoredFilterUnit> {
     const accounts = new Set<AccountId>()
     const messages = new Set<string>()
     const held = new Set<string>()
@@ -55,35 +52,23 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
       this.rows('judged', messages),
       this.rows('quarantine', held),
     ])
-    const erased = new Set<AccountId>()
-    const of = (rows: ReadonlyMap<string, Row>, key: string) => (erased.has(accountOf(key)) ? undefined : rows.get(key))
-    const unit = {
-      erased,
-      folders: new Table<FilterFolders>((account) => {
-        const row = erased.has(account) ? undefined : folders.get(account)
-        return row && { account, junk: row['junk'], trash: row['trash'] }
-      }),
-      judged: new Table<JudgedMessage>((key) => {
-        const row = of(judged, key)
-        return row && judgedOf(row)
-      }),
-      // Never read, only written.
-      examples: new Table<Example>(() => undefined),
-      quarantine: new Table<QuarantineState>((key) => {
-        const row = of(quarantine, key)
-        return row && quarantineOf(row)
-      }),
-      erase(account: AccountId) {
-        erased.add(account)
-        for (const table of [unit.judged, unit.examples, unit.quarantine] as Table<object>[])
-          for (const [key] of [...table.entries()]) if (accountOf(key) === account) table.delete(key)
-        unit.folders.delete(account)
+    return new StoredFilterUnit({
+      folders: (account) => {
+        const row = folders.get(account)
+        return row && foldersOf(row)
       },
-    }
-    return unit
+      judged: (key) => {
+        const row = judged.get(key)
+        return row && judgedOf(row)
+      },
+      quarantine: (key) => {
+        const row = quarantine.get(key)
+        return row && quarantineOf(row)
+      },
+    })
   }
 
-  protected async writes(unit: MongoFilterUnit): Promise<RowWrite[]> {
+  protected async writes(unit: StoredFilterUnit): Promise<RowWrite[]> {
     const { erased } = unit
     const writes: RowWrite[] = []
     for (const account of erased) {
@@ -92,7 +77,7 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
         writes.push({ op: 'wipe', table, account })
     }
     const put = (table: 'folders' | 'judged' | 'quarantine', id: string, stored: boolean, row: object) => {
-      const account = table === 'folders' ? id : accountOf(id)
+      const account = table === 'folders' ? id : accountOfKey(id)
       if (!this.owns(account)) return
       writes.push({ op: 'put', table, id, account, fresh: !stored || erased.has(account), row })
     }
@@ -112,7 +97,7 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
   }
 
   /** The newest thousand of an account stay. */
-  async #examples(unit: MongoFilterUnit): Promise<RowWrite[]> {
+  async #examples(unit: StoredFilterUnit): Promise<RowWrite[]> {
     const taught = Map.groupBy(
       [...unit.examples.changes()].filter(({ row }) => row !== undefined && this.owns(row.account)),
       ({ row }) => (row as Example).account,
@@ -144,11 +129,10 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
 
   async digest(): Promise<string> {
     const digest = new RowDigest()
-    for await (const row of this.#own('folders', { _id: 1 }))
-      digest.filterFolders({ account: row._id, junk: row['junk'], trash: row['trash'] })
-    for await (const row of this.#own('judged', { _id: 1 })) digest.judged(row.a, afterSlash(row._id), judgedOf(row))
+    for await (const row of this.#own('folders', { _id: 1 })) digest.filterFolders(foldersOf(row))
+    for await (const row of this.#own('judged', { _id: 1 })) digest.judged(row.a, idOfKey(row._id), judgedOf(row))
     for await (const row of this.#own('example', { position: 1, _id: 1 }))
-      digest.example(afterSlash(row._id), {
+      digest.example(idOfKey(row._id), {
         account: row.a,
         position: row['position'],
         label: row['label'],
@@ -160,11 +144,6 @@ export class MongoFilter extends MongoStore<MongoFilterUnit> implements FilterSt
   async *#own(table: 'folders' | 'judged' | 'example' | 'quarantine', sort: Record<string, 1>): AsyncGenerator<Row> {
     for await (const row of this.table(table).find({}).sort(sort).allowDiskUse()) if (this.owns(row.a)) yield row
   }
-}
-
-const quarantineRow = (row: Row): QuarantineRow => {
-  const { position, ...rest } = quarantineOf(row)
-  return { ...rest, position: BigInt(position) }
 }
 
 export class MongoFilterQueries implements FilterQueries {
@@ -185,17 +164,21 @@ export class MongoFilterQueries implements FilterQueries {
     if (first < 1) return []
     const where = { a: account, held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
     const options = { sort: { position: -1 }, hint: 'quarantine_account', limit: first } as const
-    return (await this.#table('quarantine').find(where, options).toArray()).map(quarantineRow)
+    return (await this.#table('quarantine').find(where, options).toArray()).map((row) =>
+      quarantineRow(quarantineOf(row)),
+    )
   }
   async quarantined(account: AccountId, intakeId: string) {
     const row = await this.#table('quarantine').findOne({ _id: `${account}/${intakeId}` })
-    return row === null ? undefined : quarantineRow(row)
+    return row === null ? undefined : quarantineRow(quarantineOf(row))
   }
   async allQuarantined({ first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {}) {
     if (first < 1) return []
     const where = { held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
     const options = { sort: { position: -1, a: 1 }, hint: 'quarantine_position', limit: first } as const
-    return (await this.#table('quarantine').find(where, options).toArray()).map(quarantineRow)
+    return (await this.#table('quarantine').find(where, options).toArray()).map((row) =>
+      quarantineRow(quarantineOf(row)),
+    )
   }
   async trainingVersion(account?: AccountId) {
     const hint = account === undefined ? 'example_position' : 'example_account'
@@ -222,7 +205,7 @@ export class MongoFilterQueries implements FilterQueries {
       .toArray()
     return rows.map((row) => ({
       accountId: row.a,
-      messageId: afterSlash(row._id),
+      messageId: idOfKey(row._id),
       position: Number(row['position']),
       label: row['label'] as Label,
     }))

@@ -1,9 +1,13 @@
 // From rows as engines keep them to rows as queries answer them; the same for every engine.
-
 import type { Position } from '../../../domain/log.ts'
 import { ownAddress } from '../../../domain/mail/address.ts'
-import type { AddressState, DirectoryState, SubmissionState } from '../../../projections/ports/view-store.ts'
-import type { DirectoryRow, SubmissionRow } from '../../../projections/queries.ts'
+import type {
+  AddressState,
+  DirectoryState,
+  QuarantineState,
+  SubmissionState,
+} from '../../../projections/ports/view-store.ts'
+import type { DirectoryRow, QuarantineRow, SubmissionRow } from '../../../projections/queries.ts'
 
 export function directoryRow(account: DirectoryState): DirectoryRow {
   const { id, address, name, role, quota, holds, erased, appPasswords, scram, activeRules, slowed } = account
@@ -60,6 +64,10 @@ export function submissionRow(row: SubmissionState): SubmissionRow {
     revision: BigInt(row.revision),
     position: BigInt(row.position),
   }
+}
+
+export function quarantineRow({ position, ...rest }: QuarantineState): QuarantineRow {
+  return { ...rest, position: BigInt(position) }
 }
 
 export function submissionPage(

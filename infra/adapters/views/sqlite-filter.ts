@@ -3,18 +3,11 @@ import type { Label } from '../../../domain/filter/model.ts'
 import type { AccountId, Position } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
 import { filterProjector, MAX_EXAMPLES } from '../../../projections/filter.ts'
-import type {
-  Example,
-  FilterFolders,
-  FilterStore,
-  FilterUnit,
-  JudgedMessage,
-  ParkedEvent,
-  QuarantineState,
-} from '../../../projections/ports/view-store.ts'
-import type { FilterQueries, QuarantineRow } from '../../../projections/queries.ts'
-import { Table } from '../../../projections/unit-of-work.ts'
-import { type Cells, packId, type Queries, SqliteStore, unpackId, type ViewSchema } from './sqlite-file.ts'
+import { accountOfKey, idOfKey, StoredFilterUnit } from '../../../projections/filter-unit.ts'
+import type { FilterStore, ParkedEvent, QuarantineState } from '../../../projections/ports/view-store.ts'
+import type { FilterQueries } from '../../../projections/queries.ts'
+import { quarantineRow } from './rows.ts'
+import { packId, type Queries, SqliteStore, unpackId, type ViewSchema } from './sqlite-file.ts'
 
 export const filterSchema: ViewSchema = {
   name: filterProjector.name,
@@ -37,10 +30,11 @@ export const filterSchema: ViewSchema = {
 const LABELS = [undefined, 'spam', 'ham'] as const
 const numberOf = (label: Label | undefined): number => LABELS.indexOf(label)
 
-const both = (key: string): [Uint8Array | string, Uint8Array | string] => {
-  const at = key.indexOf('/')
-  return [packId(key.slice(0, at)), packId(key.slice(at + 1))]
-}
+const both = (key: string): [Uint8Array | string, Uint8Array | string] => [
+  packId(accountOfKey(key)),
+  packId(idOfKey(key)),
+]
+const quarantineOf = (body: unknown): QuarantineState => JSON.parse(String(body)) as QuarantineState
 
 export class SqliteFilter extends SqliteStore implements FilterStore {
   constructor(path: string, mode: 'live' | 'fill') {
@@ -50,42 +44,31 @@ export class SqliteFilter extends SqliteStore implements FilterStore {
     return filterDigest(this.queries)
   }
 
-  begin(): FilterUnit & { readonly erased: Set<AccountId> } {
+  begin(): StoredFilterUnit {
     const judged = this.queries.prepare('SELECT junk, label FROM judged WHERE account = ? AND message = ?')
     const folders = this.queries.prepare('SELECT junk, trash FROM folders WHERE account = ?')
     const quarantine = this.queries.prepare('SELECT body FROM quarantine WHERE account = ? AND intake = ?')
-    const erased = new Set<AccountId>()
-    const unit = {
-      erased,
-      folders: new Table<FilterFolders>((account) => {
-        const row = erased.has(account) ? undefined : folders.get(packId(account))
+    return new StoredFilterUnit({
+      folders: (account) => {
+        const row = folders.get(packId(account))
         return row && { account, junk: unpackId(row[0]), trash: unpackId(row[1]) }
-      }),
-      judged: new Table<JudgedMessage>((key) => {
-        const row = erased.has(accountOf(key)) ? undefined : judged.get(...both(key))
-        return row && { junk: row[0] === 1, label: LABELS[Number(row[1])] }
-      }),
-      // Never read, only written, so that the oldest may go at any time.
-      examples: new Table<Example>(() => undefined),
-      quarantine: new Table<QuarantineState>((key) => {
-        const row = erased.has(accountOf(key)) ? undefined : quarantine.get(...both(key))
-        return row && (JSON.parse(String(row[0])) as QuarantineState)
-      }),
-      erase(account: AccountId) {
-        erased.add(account)
-        for (const table of [unit.judged, unit.examples, unit.quarantine] as Table<object>[])
-          for (const [key] of [...table.entries()]) if (accountOf(key) === account) table.delete(key)
-        unit.folders.delete(account)
       },
-    }
-    return unit
+      judged: (key) => {
+        const row = judged.get(...both(key))
+        return row && { junk: row[0] === 1, label: LABELS[Number(row[1])] }
+      },
+      quarantine: (key) => {
+        const row = quarantine.get(...both(key))
+        return row && quarantineOf(row[0])
+      },
+    })
   }
 
-  commit(unit: FilterUnit & { readonly erased: Set<AccountId> }, checkpoint: Position, parked: readonly ParkedEvent[]) {
+  commit(unit: StoredFilterUnit, checkpoint: Position, parked: readonly ParkedEvent[]) {
     this.file.commit(() => this.#write(unit), checkpoint, parked)
   }
 
-  #write({ folders, judged, examples, quarantine, erased }: FilterUnit & { readonly erased: Set<AccountId> }): void {
+  #write({ folders, judged, examples, quarantine, erased }: StoredFilterUnit): void {
     const run = (sql: string, ...values: Parameters<ReturnType<Queries['prepare']>['get']>) =>
       this.queries.prepare(sql).get(...values)
     for (const account of erased) {
@@ -125,13 +108,6 @@ export class SqliteFilter extends SqliteStore implements FilterStore {
   }
 }
 
-const accountOf = (key: string): AccountId => key.slice(0, key.indexOf('/'))
-
-function quarantineRow(cells: Cells): QuarantineRow {
-  const { position, ...row } = JSON.parse(String(cells[0])) as QuarantineState
-  return { ...row, position: BigInt(position) }
-}
-
 const MAX_POSITION = Number.MAX_SAFE_INTEGER
 
 export class SqliteFilterQueries implements FilterQueries {
@@ -148,19 +124,19 @@ export class SqliteFilterQueries implements FilterQueries {
         'SELECT body FROM quarantine WHERE held = 1 AND account = ? AND position < ? ORDER BY position DESC LIMIT ?',
       )
       .all(packId(account), Number(before ?? MAX_POSITION), first)
-      .map(quarantineRow)
+      .map(([body]) => quarantineRow(quarantineOf(body)))
   }
   async quarantined(account: AccountId, intakeId: string) {
     const row = this.#queries
       .prepare('SELECT body FROM quarantine WHERE account = ? AND intake = ?')
       .get(packId(account), packId(intakeId))
-    return row && quarantineRow(row)
+    return row && quarantineRow(quarantineOf(row[0]))
   }
   async allQuarantined({ first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {}) {
     return this.#queries
       .prepare('SELECT body FROM quarantine WHERE held = 1 AND position < ? ORDER BY position DESC, account LIMIT ?')
       .all(Number(before ?? MAX_POSITION), first)
-      .map(quarantineRow)
+      .map(([body]) => quarantineRow(quarantineOf(body)))
   }
   async trainingVersion(account?: AccountId) {
     const [newest, count] =
@@ -219,6 +195,6 @@ export function filterDigest(queries: Queries): string {
       label: LABELS[Number(label)] as Label,
     })
   for (const row of queries.prepare('SELECT body FROM quarantine ORDER BY account, intake').iterate())
-    digest.quarantined(JSON.parse(String(row[0])) as QuarantineState)
+    digest.quarantined(quarantineOf(row[0]))
   return digest.finish()
 }
