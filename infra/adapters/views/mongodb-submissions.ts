@@ -81,7 +81,8 @@ export class MongoSubmissions extends MongoStore<SubmissionsUnit> implements Sub
   }
 }
 
-function submissionOf(event: SourceEvent): string | undefined {
+/** The submission that an event names. */
+export function submissionOf(event: SourceEvent): string | undefined {
   if (isRedacted(event) || isUnreadable(event)) return undefined
   const data = event.data as { readonly submissionId?: string } | null
   return data?.submissionId

@@ -1,12 +1,13 @@
 // The timeline view in MongoDB: positions as runs of small differences; the last run of a list has the list's own id.
-import { type AccountId, accountOfStream, isRedacted } from '../../../domain/log.ts'
+import { type AccountId, accountOfStream } from '../../../domain/log.ts'
 import { RowDigest } from '../../../projections/digest.ts'
-import { isUnreadable, type SourceEvent } from '../../../projections/ports/event-source.ts'
+import type { SourceEvent } from '../../../projections/ports/event-source.ts'
 import type { SentMessage, TimelineStore, TimelineUnit } from '../../../projections/ports/view-store.ts'
 import type { TimelineQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
 import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
+import { submissionOf } from './mongodb-submissions.ts'
 import { extend, type Run, unpack } from './position-runs.ts'
 
 /** The account's own list has no name. */
@@ -33,9 +34,8 @@ export class MongoTimeline extends MongoStore<TimelineUnit> implements TimelineS
   async begin(events: readonly SourceEvent[]): Promise<TimelineUnit> {
     const ids = new Set<string>()
     for (const event of events) {
-      if (accountOfStream(event.stream) !== undefined || isRedacted(event) || isUnreadable(event)) continue
-      const data = event.data as { readonly submissionId?: string } | null
-      if (data?.submissionId !== undefined) ids.add(data.submissionId)
+      const id = accountOfStream(event.stream) === undefined ? submissionOf(event) : undefined
+      if (id !== undefined) ids.add(id)
     }
     const rows = await this.rows('sent', ids)
     const erased = new Set<AccountId>()

@@ -2,6 +2,7 @@
 import { directoryProjector } from '../../../projections/directory.ts'
 import { filterProjector } from '../../../projections/filter.ts'
 import { mailboxProjector } from '../../../projections/mailbox/projector.ts'
+import type { Projector } from '../../../projections/ports/view-store.ts'
 import type { ViewQueries } from '../../../projections/queries.ts'
 import { type Projection, project } from '../../../projections/runtime.ts'
 import { submissionsProjector } from '../../../projections/submissions.ts'
@@ -27,42 +28,23 @@ export interface OpenedMongoView {
   project(): Projection
 }
 
+const view = <Unit>(
+  projector: Projector<Unit>,
+  Store: new (database: MongoDatabase, options: MongoStoreOptions) => MongoStore<Unit>,
+): MongoView => ({
+  version: projector.version,
+  store(database, options) {
+    const store = new Store(database, options)
+    return { store, project: () => project(projector, store) }
+  },
+})
+
 export const MONGO_VIEWS: { readonly [Name in MongoViewName]: MongoView } = {
-  mailbox: {
-    version: mailboxProjector.version,
-    store(database, options) {
-      const store = new MongoMailbox(database, options)
-      return { store, project: () => project(mailboxProjector, store) }
-    },
-  },
-  directory: {
-    version: directoryProjector.version,
-    store(database, options) {
-      const store = new MongoDirectory(database, options)
-      return { store, project: () => project(directoryProjector, store) }
-    },
-  },
-  submissions: {
-    version: submissionsProjector.version,
-    store(database, options) {
-      const store = new MongoSubmissions(database, options)
-      return { store, project: () => project(submissionsProjector, store) }
-    },
-  },
-  timeline: {
-    version: timelineProjector.version,
-    store(database, options) {
-      const store = new MongoTimeline(database, options)
-      return { store, project: () => project(timelineProjector, store) }
-    },
-  },
-  filter: {
-    version: filterProjector.version,
-    store(database, options) {
-      const store = new MongoFilter(database, options)
-      return { store, project: () => project(filterProjector, store) }
-    },
-  },
+  mailbox: view(mailboxProjector, MongoMailbox),
+  directory: view(directoryProjector, MongoDirectory),
+  submissions: view(submissionsProjector, MongoSubmissions),
+  timeline: view(timelineProjector, MongoTimeline),
+  filter: view(filterProjector, MongoFilter),
 }
 
 const READERS: {
