@@ -1,7 +1,8 @@
 // Checkpoints of the followers with side effects in MongoDB, so that another process goes on where one ended.
-import { type Collection, MongoClient } from 'mongodb'
+import type { Collection, MongoClient } from 'mongodb'
 import type { CheckpointStore } from '../../../commands/ports/checkpoint-store.ts'
 import type { Position } from '../../../domain/log.ts'
+import { mongoClient } from '../mongodb-client.ts'
 
 interface Saved {
   readonly _id: string
@@ -15,12 +16,7 @@ export class MongoCheckpoints implements CheckpointStore {
   readonly #saved = new Map<string, Position>()
 
   constructor(url: string) {
-    this.#client = new MongoClient(url, {
-      maxPoolSize: 2,
-      writeConcern: { w: 'majority' },
-      serverSelectionTimeoutMS: 5_000,
-      socketTimeoutMS: 10_000,
-    })
+    this.#client = mongoClient(url, { maxPoolSize: 2, waitMs: 5_000, commandMs: 10_000 })
     this.#checkpoints = this.#client.db().collection<Saved>('follower_checkpoints')
   }
 

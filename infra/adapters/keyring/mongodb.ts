@@ -1,8 +1,9 @@
 // Data keys in MongoDB, each wrapped by the master key: one keyring for all processes of a cell. Not in the database of the views,
 // which may be dropped at any time.
 import { randomBytes } from 'node:crypto'
-import { type Collection, MongoClient } from 'mongodb'
+import type { Collection, MongoClient } from 'mongodb'
 import { KeysNotLoaded } from '../../../commands/ports/keyring.ts'
+import { mongoClient } from '../mongodb-client.ts'
 import { type WrappedKey as CopiedKey, otherKeyring } from './copy-keys.ts'
 import { derivedKey, hashOfName, KeyringError, type OpenKeyring, unwrap, wrap } from './wrapping.ts'
 
@@ -30,6 +31,15 @@ const CACHED_KEYS = 100_000
 const IDS_A_QUESTION = 1_000
 const COLLECTION = 'data_keys'
 
+/** A key that the majority does not have could be lost, and all that was sealed under it. */
+const clientOf = (url: string): MongoClient =>
+  mongoClient(url, {
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    waitMs: 5_000,
+    commandMs: 10_000,
+  })
+
 export class MongoKeyring implements OpenKeyring {
   readonly #client: MongoClient
   readonly #keys: Collection<WrappedKey>
@@ -49,14 +59,7 @@ export class MongoKeyring implements OpenKeyring {
   static async open(url: string, master: Uint8Array, options: MongoKeyringOptions): Promise<MongoKeyring> {
     let client: MongoClient
     try {
-      client = new MongoClient(url, {
-        // A key that the majority does not have could be lost, and all that was sealed under it.
-        writeConcern: { w: 'majority' },
-        readConcern: { level: 'majority' },
-        readPreference: 'primary',
-        serverSelectionTimeoutMS: 5_000,
-        socketTimeoutMS: 10_000,
-      })
+      client = clientOf(url)
     } catch (cause) {
       throw new KeyringError('unavailable', `The keyring's connection string cannot be used: ${said(cause)}`, { cause })
     }
@@ -156,7 +159,7 @@ export class MongoKeyring implements OpenKeyring {
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 export async function* readMongoKeys(url: string): AsyncGenerator<CopiedKey> {
-  const client = new MongoClient(url, { readPreference: 'primary', serverSelectionTimeoutMS: 5_000 })
+  const client = clientOf(url)
   try {
     const keys = client.db().collection<WrappedKey>(COLLECTION)
     for await (const { _id, wrapped } of keys.find().sort({ _id: 1 })) yield { owner: _id, wrapped }
@@ -167,7 +170,7 @@ export async function* readMongoKeys(url: string): AsyncGenerator<CopiedKey> {
 
 /** Adds keys that are not there; how many. Rejects when the system key is another. */
 export async function writeMongoKeys(url: string, copied: AsyncIterable<CopiedKey>): Promise<number> {
-  const client = new MongoClient(url, { writeConcern: { w: 'majority' }, serverSelectionTimeoutMS: 5_000 })
+  const client = clientOf(url)
   try {
     const keys = client.db().collection<WrappedKey>(COLLECTION)
     let added = 0

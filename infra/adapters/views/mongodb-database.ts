@@ -197,22 +197,16 @@ export class MongoDatabase {
   }
 }
 
-/**
- * Connects, and refuses with a sentence when it cannot. The driver is loaded here and nowhere else, so that an installation
- * without MongoDB never holds it in memory.
- */
+/** Connects, and refuses with a sentence when it cannot. */
 export async function openMongo(url: string, options: MongoOptions = {}): Promise<MongoDatabase> {
-  const { MongoClient: Client } = await import('mongodb')
+  const { mongoClient } = await import('../mongodb-client.ts')
   const timeoutMs = options.timeoutMs ?? 10_000
-  const client = new Client(url, {
-    appName: 'everpost',
+  const client = mongoClient(url, {
     ignoreUndefined: true,
     promoteBuffers: true,
     maxPoolSize: 20,
-    connectTimeoutMS: timeoutMs,
-    serverSelectionTimeoutMS: timeoutMs,
-    socketTimeoutMS: timeoutMs,
-    writeConcern: { w: 'majority', journal: true },
+    waitMs: timeoutMs,
+    commandMs: timeoutMs,
     readConcern: { level: 'local' },
     monitorCommands: options.monitored ?? false,
   })
