@@ -1,6 +1,7 @@
 // What every browser test starts from: a server with mail in it, and a real Chromium. Tests know the server only by this
 // interface, so that the real gateway can stand in for the mock.
-
+import assert from 'node:assert/strict'
+import { after, afterEach, before } from 'node:test'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import type { MockHeld, MockMessage } from './mock-mailbox.ts'
 import { ACCOUNT, startMockServer } from './mock-server.ts'
@@ -75,6 +76,25 @@ export const launch = (): Promise<Browser> =>
 
 /** Errors that a page reported: a test that ends with any has failed. */
 export const complaints: string[] = []
+
+/**
+ * One browser for all tests of a file. After each of them the page and the server that it used are closed, and nothing may have been
+ * reported.
+ */
+export function useBrowser(used: () => { readonly page: Page; readonly server: TestServer }): () => Browser {
+  let browser: Browser
+  before(async () => {
+    browser = await launch()
+  })
+  after(() => browser.close())
+  afterEach(async () => {
+    const { page, server } = used()
+    await page.context().close()
+    await server.close()
+    assert.deepEqual(complaints.splice(0), [])
+  })
+  return () => browser
+}
 
 export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext({

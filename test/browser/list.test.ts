@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
+import { describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
 import {
-  complaints,
   cursorId,
-  launch,
   newPage,
   row,
   signIn,
@@ -12,24 +10,16 @@ import {
   type TestServer,
   tickedIds,
   until,
+  useBrowser,
 } from './harness.ts'
 
 describe('the message list', () => {
-  let browser: Browser
   let server: TestServer
   let page: Page
-  before(async () => {
-    browser = await launch()
-  })
-  after(() => browser.close())
-  afterEach(async () => {
-    await page.context().close()
-    await server.close()
-    assert.deepEqual(complaints.splice(0), [])
-  })
+  const browser = useBrowser(() => ({ page, server }))
   const start = async (count: number, path = '/m/inbox', unread = 12) => {
     server = await startServer(count, unread)
-    page = await newPage(browser)
+    page = await newPage(browser())
     await signIn(page, server, path)
   }
   const grid = () => page.getByRole('grid')
@@ -54,7 +44,7 @@ describe('the message list', () => {
 
   test('wrong password says so and keeps the address; the right one opens the inbox', async () => {
     server = await startServer(20)
-    page = await newPage(browser)
+    page = await newPage(browser())
     await page.goto(`${server.url}/m/inbox`)
     await page.getByLabel('Email address').fill(server.account.address)
     await page.getByLabel('Password', { exact: true }).fill('wrong')

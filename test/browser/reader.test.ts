@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, test } from 'node:test'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { complaints, launch, newPage, row, signIn, startServer, type TestServer, until } from './harness.ts'
+import { describe, test } from 'node:test'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { newPage, row, signIn, startServer, type TestServer, until, useBrowser } from './harness.ts'
 
 describe('reading, writing and searching', () => {
-  let browser: Browser
   let server: TestServer
   let page: Page
-  before(async () => {
-    browser = await launch()
-  })
-  after(() => browser.close())
-  afterEach(async () => {
-    await page.context().close()
-    await server.close()
-    assert.deepEqual(complaints.splice(0), [])
-  })
+  const browser = useBrowser(() => ({ page, server }))
   const start = async (path = '/m/inbox', options: BrowserContextOptions = {}) => {
     server = await startServer(60)
-    page = await newPage(browser, options)
+    page = await newPage(browser(), options)
     await signIn(page, server)
     if (path !== '/m/inbox') await page.goto(server.url + path)
   }
@@ -318,7 +309,7 @@ describe('reading, writing and searching', () => {
 
   test('the one-time link signs in and asks for a password', async () => {
     server = await startServer(20)
-    page = await newPage(browser)
+    page = await newPage(browser())
     await page.goto(`${server.url}/welcome?token=first-link`)
     await page.getByLabel('New password').fill('short')
     await page.getByLabel('Repeat the password').fill('short')

@@ -1,24 +1,15 @@
 // Taking a sent message back while the server holds it, and mail that the filter holds.
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
-import { complaints, launch, newPage, row, signIn, startServer, type TestServer, until } from './harness.ts'
+import { describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { newPage, row, signIn, startServer, type TestServer, until, useBrowser } from './harness.ts'
 
-let browser: Browser
 let server: TestServer
 let page: Page
-before(async () => {
-  browser = await launch()
-})
-after(() => browser.close())
-afterEach(async () => {
-  await page.context().close()
-  await server.close()
-  assert.deepEqual(complaints.splice(0), [])
-})
+const browser = useBrowser(() => ({ page, server }))
 const start = async () => {
   server = await startServer(20)
-  page = await newPage(browser)
+  page = await newPage(browser())
 }
 const status = () => page.getByRole('status').filter({ hasText: 'Message sent' })
 const body = () => page.getByRole('textbox', { name: 'Message' })
