@@ -4,10 +4,11 @@ import { useEffect, useRef, useState } from 'react'
 import { useDesk } from '../app/context.ts'
 import { toast } from '../app/toasts.ts'
 import { t, useLanguage } from '../i18n/index.ts'
-import { reasonText } from '../i18n/reasons.ts'
+import { VerdictReasons } from '../mail/VerdictReasons.tsx'
 import { Button } from '../ui/Button.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { fileSize, fullDate } from '../ui/format.ts'
+import '../styles/settings-page.css'
 import '../styles/quarantine.css'
 import { drop, HELD_SHOWN, type HeldMail, loadQuarantine, release } from './quarantine.ts'
 
@@ -66,7 +67,7 @@ export default function QuarantinePage() {
   }
 
   return (
-    <div className="quarantine-page">
+    <div className="settings-page quarantine-page">
       <header>
         <h1 ref={heading} tabIndex={-1}>
           {t('quarantine')}
@@ -123,7 +124,7 @@ interface HeldItemProps {
 }
 
 function HeldItem({ mail, releasable, onAsk }: HeldItemProps) {
-  const language = useLanguage()
+  useLanguage()
   const subject = subjectOf(mail)
   return (
     <li>
@@ -135,14 +136,7 @@ function HeldItem({ mail, releasable, onAsk }: HeldItemProps) {
       <h3>{t('whyHeld')}</h3>
       <ul className="quarantine-reasons">
         {mail.verdict.malware && <li className="malware">{t('heldMalware')}</li>}
-        {mail.verdict.reasons
-          .filter(({ score }) => score >= 0)
-          .map((reason) => (
-            <li key={`${reason.engine}/${reason.rule}`}>
-              <span>{reasonText(language, reason)}</span>
-              <small>{t('verdictPoints', { n: Math.round(reason.score * 10) / 10 })}</small>
-            </li>
-          ))}
+        <VerdictReasons reasons={mail.verdict.reasons} />
       </ul>
       {!releasable && <p>{t('heldMalwareAdmin')}</p>}
       <div className="quarantine-bar">

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react'
 import { toast } from '../app/toasts.ts'
 import { t, useLanguage } from '../i18n/index.ts'
 import { Button } from '../ui/Button.tsx'
+import '../styles/settings-page.css'
 import '../styles/rules.css'
 import { RuleEditor } from './RuleEditor.tsx'
 import { RuleTest } from './RuleTest.tsx'
@@ -92,7 +93,7 @@ export default function RulesPage() {
   }
 
   return (
-    <div className="rules-page">
+    <div className="settings-page rules-page">
       <header>
         <h1>{t('filterRules')}</h1>
         <p>{t('rulesWhat')}</p>

@@ -3,14 +3,14 @@ import { ShieldAlert } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { Verdict } from '../../data/types.ts'
 import { t, useLanguage } from '../../i18n/index.ts'
-import { reasonText } from '../../i18n/reasons.ts'
 import { useCommand } from '../../keyboard/dispatcher.ts'
 import { Button } from '../../ui/Button.tsx'
+import { VerdictReasons } from '../VerdictReasons.tsx'
 
 export function VerdictBanner({ verdict, isMain }: { readonly verdict: Verdict; readonly isMain: boolean }) {
   const [open, setOpen] = useState(false)
   const id = useId()
-  const language = useLanguage()
+  useLanguage()
   const shown = verdict.action === 'junk' || verdict.action === 'quarantine'
   useCommand('why', () => setOpen(!open), isMain && shown)
   if (!shown) return null
@@ -24,14 +24,7 @@ export function VerdictBanner({ verdict, isMain }: { readonly verdict: Verdict; 
       </Button>
       {open && (
         <ul id={id} className="verdict-reasons">
-          {verdict.reasons
-            .filter(({ score }) => score >= 0)
-            .map((reason) => (
-              <li key={`${reason.engine}/${reason.rule}`}>
-                <span>{reasonText(language, reason)}</span>
-                <small>{t('verdictPoints', { n: Math.round(reason.score * 10) / 10 })}</small>
-              </li>
-            ))}
+          <VerdictReasons reasons={verdict.reasons} />
           {junk && <li>{t('verdictHelp')}</li>}
         </ul>
       )}
