@@ -42,6 +42,34 @@ async function everpost(accounts: number, name: string): Promise<{ server: Bench
 const PEER: Server = { name: 'dovecot', imap: 10143, pop3: 10110, password: PASSWORD }
 const user = (i: number) => `user${i}@example.test`
 
+/** Both servers with empty mailboxes, until `run` has ended. */
+async function besidePeer(
+  accounts: number,
+  name: string,
+  run: (access: Server, server: BenchServer) => Promise<void>,
+): Promise<void> {
+  const { server, access } = await everpost(accounts, name)
+  dovecot('clean')
+  dovecot('start')
+  try {
+    await run(access, server)
+  } finally {
+    await server.stop()
+    dovecot('stop')
+  }
+}
+
+/** How long a command of the first account takes, ms; in the folder Big, unless it is the one that selects it. */
+async function timeOf(each: Server, command: string): Promise<number> {
+  const client = await LoadClient.open(each.imap, user(1), each.password)
+  if (!command.startsWith('SELECT')) await client.run('SELECT Big')
+  const started = performance.now()
+  await client.run(command)
+  const took = performance.now() - started
+  client.close()
+  return took
+}
+
 /** The same for both, alternating; the medians and their ratio. */
 async function compare(
   metric: string,
@@ -50,13 +78,13 @@ async function compare(
   target: number,
   n: number,
   better: 'more' | 'less',
-  servers: { readonly ours: Server; readonly peer: Server },
+  access: Server,
 ): Promise<void> {
   const ours: number[] = []
   const peers: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    ours.push(await measure(servers.ours, round))
-    peers.push(await measure(servers.peer, round))
+    ours.push(await measure(access, round))
+    peers.push(await measure(PEER, round))
   }
   const [value, peer] = [median(ours), median(peers)]
   report({
@@ -73,10 +101,7 @@ async function compare(
 
 async function benchMixed(): Promise<void> {
   for (const sessions of [10, 50]) {
-    const { server, access } = await everpost(sessions, `mixed-${sessions}`)
-    dovecot('clean')
-    dovecot('start')
-    try {
+    await besidePeer(sessions, `mixed-${sessions}`, async (access) => {
       for (const each of [access, PEER])
         for (let i = 1; i <= sessions; i++) {
           const client = await LoadClient.open(each.imap, user(i), each.password)
@@ -102,32 +127,29 @@ async function benchMixed(): Promise<void> {
         return rate
       }
       await run(access, 99)
-      await compare(`mixed_${sessions}_sessions`, 'commands/s', run, 1.5, COMMANDS, 'more', {
-        ours: access,
-        peer: PEER,
-      })
-    } finally {
-      await server.stop()
-      dovecot('stop')
-    }
+      await compare(`mixed_${sessions}_sessions`, 'commands/s', run, 1.5, COMMANDS, 'more', access)
+    })
   }
+}
+
+/** A folder of many messages: a thousand appended, then copied. What matters is the folder, not how it came to be. */
+async function fill(each: Server, name: string, count: number, text: (i: number) => string): Promise<void> {
+  const client = await LoadClient.open(each.imap, user(1), each.password)
+  await client.run(`CREATE ${name}`)
+  for (let k = 0; k < 1000; k++) await client.append('INBOX', text(k))
+  await client.run('SELECT INBOX')
+  for (let k = 0; k < count / 1000; k++) await client.run(`COPY 1:1000 ${name}`)
+  client.close()
 }
 
 const LARGE = Number(process.env['LARGE'] ?? 200_000)
 
 async function benchLarge(): Promise<void> {
-  const { server, access } = await everpost(1, 'large')
-  dovecot('clean')
-  dovecot('start')
-  try {
+  await besidePeer(1, 'large', async (access) => {
     for (const each of [access, PEER]) {
-      const client = await LoadClient.open(each.imap, user(1), each.password)
-      await client.run('CREATE Big')
       const started = performance.now()
-      // A thousand appended, then copied: what matters is the folder, not how it came to be.
-      for (let k = 0; k < 1000; k++) await client.append('INBOX', message(k, 1000))
-      await client.run('SELECT INBOX')
-      for (let k = 0; k < LARGE / 1000; k++) await client.run('COPY 1:1000 Big')
+      await fill(each, 'Big', LARGE, (i) => message(i, 1000))
+      const client = await LoadClient.open(each.imap, user(1), each.password)
       await client.run('SELECT Big')
       await client.run('STORE 100:600 +FLAGS.SILENT (\\Seen)')
       await client.run('FETCH 1:* (UID FLAGS)')
@@ -152,22 +174,11 @@ async function benchLarge(): Promise<void> {
       ['search_unseen', 'SEARCH UNSEEN'],
     ]
     for (const [metric, command] of steps) {
-      const run = async (each: Server) => {
-        const client = await LoadClient.open(each.imap, user(1), each.password)
-        if (metric !== 'select') await client.run('SELECT Big')
-        const started = performance.now()
-        await client.run(command)
-        const took = performance.now() - started
-        client.close()
-        return took
-      }
+      const run = (each: Server) => timeOf(each, command)
       await run(access)
-      await compare(`large_${metric}`, 'ms', run, 1, LARGE, 'less', { ours: access, peer: PEER })
+      await compare(`large_${metric}`, 'ms', run, 1, LARGE, 'less', access)
     }
-  } finally {
-    await server.stop()
-    dovecot('stop')
-  }
+  })
 }
 
 const SEARCHED = Number(process.env['SEARCHED'] ?? 100_000)
@@ -180,21 +191,8 @@ const textual = (i: number): string =>
     `\r\n\r\n${i % 1000 === 7 ? 'quicksilver ' : ''}${i % 2 === 0 ? 'commonplace ' : ''}${WORDS.map((word, k) => word + ((i * (k + 3)) % 97)).join(' ')}\r\n`,
   )
 
-/** A folder of many messages: a thousand appended, then copied. */
-async function fill(each: Server, name: string, count: number, text: (i: number) => string): Promise<void> {
-  const client = await LoadClient.open(each.imap, user(1), each.password)
-  await client.run(`CREATE ${name}`)
-  for (let k = 0; k < 1000; k++) await client.append('INBOX', text(k))
-  await client.run('SELECT INBOX')
-  for (let k = 0; k < count / 1000; k++) await client.run(`COPY 1:1000 ${name}`)
-  client.close()
-}
-
 async function benchSearch(): Promise<void> {
-  const { server, access } = await everpost(1, 'search')
-  dovecot('clean')
-  dovecot('start')
-  try {
+  await besidePeer(1, 'search', async (access, server) => {
     for (const each of [access, PEER]) await fill(each, 'Big', SEARCHED, textual)
     // The index follows behind; what it has not seen would be read instead.
     execFileSync(process.execPath, [EVERPOST, 'search', user(1), 'quicksilver', '--data', server.data], {
@@ -205,32 +203,18 @@ async function benchSearch(): Promise<void> {
       ['search_text_common', 'SEARCH TEXT commonplace'],
       ['search_text_part_of_a_word', 'SEARCH TEXT icksilv'],
     ] as const) {
-      const run = async (each: Server) => {
-        const client = await LoadClient.open(each.imap, user(1), each.password)
-        await client.run('SELECT Big')
-        const started = performance.now()
-        await client.run(command)
-        const took = performance.now() - started
-        client.close()
-        return took
-      }
+      const run = (each: Server) => timeOf(each, command)
       await run(access)
-      await compare(metric, 'ms', run, 20, SEARCHED, 'less', { ours: access, peer: PEER })
+      await compare(metric, 'ms', run, 20, SEARCHED, 'less', access)
     }
-  } finally {
-    await server.stop()
-    dovecot('stop')
-  }
+  })
 }
 
 const SYNCED = Number(process.env['SYNCED'] ?? 20_000)
 
 async function benchSync(): Promise<void> {
-  const { server, access } = await everpost(1, 'sync')
-  dovecot('clean')
-  dovecot('start')
   let n = 0
-  try {
+  await besidePeer(1, 'sync', async (access) => {
     for (const each of [access, PEER]) await fill(each, 'Big', SYNCED, (i) => message(i, 4000))
     const run = async (each: Server) => {
       const home = join(folder.path, `mbsync-${n++}`)
@@ -261,19 +245,13 @@ async function benchSync(): Promise<void> {
       rmSync(home, { recursive: true })
       return SYNCED / seconds
     }
-    await compare('sync_mbsync', 'messages/s', run, 1, SYNCED, 'more', { ours: access, peer: PEER })
-  } finally {
-    await server.stop()
-    dovecot('stop')
-  }
+    await compare('sync_mbsync', 'messages/s', run, 1, SYNCED, 'more', access)
+  })
 }
 
 async function benchPop3(): Promise<void> {
-  const { server, access } = await everpost(10, 'pop3')
-  dovecot('clean')
-  dovecot('start')
   const EACH = 1000
-  try {
+  await besidePeer(10, 'pop3', async (access) => {
     for (const each of [access, PEER])
       for (let i = 1; i <= 10; i++) {
         const client = await LoadClient.open(each.imap, user(i), each.password)
@@ -286,11 +264,8 @@ async function benchPop3(): Promise<void> {
       return (10 * EACH) / ((performance.now() - started) / 1000)
     }
     await run(access)
-    await compare('pop3_retr_10_sessions', 'messages/s', run, 1, 10 * EACH, 'more', { ours: access, peer: PEER })
-  } finally {
-    await server.stop()
-    dovecot('stop')
-  }
+    await compare('pop3_retr_10_sessions', 'messages/s', run, 1, 10 * EACH, 'more', access)
+  })
 }
 
 /** Signs in and takes `count` messages, one after the other. */
