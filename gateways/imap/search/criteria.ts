@@ -81,6 +81,13 @@ export class CriteriaReader {
     return this.#args.date()
   }
 
+  /** Of BEFORE, ON and SINCE a date, whatever date of the message is compared with it. */
+  #days(which: string): { readonly from: number; readonly before: number } {
+    const day = this.#date()
+    if (which === 'BEFORE') return { from: Number.NEGATIVE_INFINITY, before: day }
+    return { from: day, before: which === 'ON' ? day + DAY : Number.POSITIVE_INFINITY }
+  }
+
   #key(): Criterion {
     if (++this.#keys > MAX_KEYS) throw new BadCommand('Too many search keys')
     return this.#args.nested(() => this.#readKey())
@@ -139,31 +146,19 @@ export class CriteriaReader {
       case 'TEXT':
         return { kind: 'text', text: this.#text() }
       case 'BEFORE':
-        return { kind: 'received', from: Number.NEGATIVE_INFINITY, before: this.#date() }
-      case 'ON': {
-        const day = this.#date()
-        return { kind: 'received', from: day, before: day + DAY }
-      }
+      case 'ON':
       case 'SINCE':
-        return { kind: 'received', from: this.#date(), before: Number.POSITIVE_INFINITY }
+        return { kind: 'received', ...this.#days(key) }
       case 'SAVEDATESUPPORTED':
         return { kind: 'all' }
       case 'SAVEDBEFORE':
-        return { kind: 'saved', from: Number.NEGATIVE_INFINITY, before: this.#date() }
-      case 'SAVEDON': {
-        const day = this.#date()
-        return { kind: 'saved', from: day, before: day + DAY }
-      }
+      case 'SAVEDON':
       case 'SAVEDSINCE':
-        return { kind: 'saved', from: this.#date(), before: Number.POSITIVE_INFINITY }
+        return { kind: 'saved', ...this.#days(key.slice(5)) }
       case 'SENTBEFORE':
-        return { kind: 'sent', from: Number.NEGATIVE_INFINITY, before: this.#date() }
-      case 'SENTON': {
-        const day = this.#date()
-        return { kind: 'sent', from: day, before: day + DAY }
-      }
+      case 'SENTON':
       case 'SENTSINCE':
-        return { kind: 'sent', from: this.#date(), before: Number.POSITIVE_INFINITY }
+        return { kind: 'sent', ...this.#days(key.slice(4)) }
       case 'YOUNGER':
         return { kind: 'received', from: this.#now - this.#seconds() * 1000, before: Number.POSITIVE_INFINITY }
       case 'OLDER':
