@@ -138,7 +138,10 @@ async function allIsWell(): Promise<void> {
     await pause(200)
   }
   assert.deepEqual([...smtp.wrong, ...submitted.wrong], [], 'trouble of ours is a temporary answer')
-  const failed = cluster.role('imap1').errors().match(/.*imap command failed.*/g)
+  const failed = cluster
+    .role('imap1')
+    .errors()
+    .match(/.*imap command failed.*/g)
   assert.deepEqual(imap.wrong, [], `trouble of ours is NO [UNAVAILABLE]: ${failed?.join('\n')}`)
   assert.deepEqual(api.wrong, [], 'trouble of ours is an error with a code')
   assert.ok(smtp.longestMs < LONGEST_ANSWER_MS, `an answer of SMTP took ${smtp.longestMs} ms`)
