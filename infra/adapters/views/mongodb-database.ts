@@ -197,6 +197,27 @@ export class MongoDatabase {
   }
 }
 
+/** What questions to one generation of a view are asked of. */
+export abstract class MongoReader {
+  readonly #database: MongoDatabase
+  readonly #view: MongoViewName
+  readonly #generation: number
+
+  constructor(database: MongoDatabase, view: MongoViewName, generation: number) {
+    this.#database = database
+    this.#view = view
+    this.#generation = generation
+  }
+
+  protected table(name: TableName): Collection<Row> {
+    return this.#database.collection(this.#view, this.#generation, name)
+  }
+
+  protected rows(table: TableName, ids: Iterable<string>): Promise<Map<string, Row>> {
+    return this.#database.rows(this.table(table), ids)
+  }
+}
+
 /** Connects, and refuses with a sentence when it cannot. */
 export async function openMongo(url: string, options: MongoOptions = {}): Promise<MongoDatabase> {
   const { mongoClient } = await import('../mongodb-client.ts')

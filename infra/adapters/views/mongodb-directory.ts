@@ -13,7 +13,7 @@ import {
 } from '../../../projections/ports/view-store.ts'
 import type { DirectoryQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
-import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { type MongoDatabase, MongoReader, type Row, type RowWrite } from './mongodb-database.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
 import { directoryRow, lookUpAddress } from './rows.ts'
 
@@ -118,17 +118,7 @@ export class MongoDirectory extends MongoStore<DirectoryUnit> implements Directo
   }
 }
 
-export class MongoDirectoryQueries implements DirectoryQueries {
-  readonly #database: MongoDatabase
-  readonly #generation: number
-  constructor(database: MongoDatabase, generation: number) {
-    this.#database = database
-    this.#generation = generation
-  }
-  #table(name: 'account' | 'address' | 'domain' | 'share') {
-    return this.#database.collection('directory', this.#generation, name)
-  }
-
+export class MongoDirectoryQueries extends MongoReader implements DirectoryQueries {
   /** Three questions at most: the exact address, without its tag, the domain's catch-all. */
   async resolve(address: string) {
     const asked: string[] = []
@@ -136,37 +126,37 @@ export class MongoDirectoryQueries implements DirectoryQueries {
       asked.push(each)
       return undefined
     })
-    const rows = await this.#database.rows(this.#table('address'), asked)
+    const rows = await this.rows('address', asked)
     return lookUpAddress(address, (each) => {
       const row = rows.get(each)
       return row === undefined ? undefined : addressOf(row)
     })
   }
   async account(id: AccountId) {
-    const row = await this.#table('account').findOne({ _id: id })
+    const row = await this.table('account').findOne({ _id: id })
     return row === null ? undefined : directoryRow(accountOf(row))
   }
   async accounts() {
     const options = { sort: { opened: 1 }, hint: 'account_opened' } as const
-    const rows = await this.#table('account').find({ erased: false }, options).toArray()
+    const rows = await this.table('account').find({ erased: false }, options).toArray()
     return rows.map((row) => directoryRow(accountOf(row)))
   }
   async erasedAccounts() {
     const options = { hint: 'account_opened', projection: { _id: 1 } }
-    return (await this.#table('account').find({ erased: true }, options).toArray()).map(({ _id }) => _id)
+    return (await this.table('account').find({ erased: true }, options).toArray()).map(({ _id }) => _id)
   }
   async ownersSharingWith(grantees: readonly string[]) {
     const options = { hint: 'share_grantee', projection: { owner: 1 } }
-    const rows = await this.#table('share')
+    const rows = await this.table('share')
       .find({ grantee: { $in: [...grantees] } }, options)
       .toArray()
     return [...new Set(rows.map((row) => String(row['owner'])))].sort()
   }
   async hasDomain(name: string) {
-    return (await this.#table('domain').findOne({ _id: name })) !== null
+    return (await this.table('domain').findOne({ _id: name })) !== null
   }
   async domains() {
-    const rows = await this.#table('domain')
+    const rows = await this.table('domain')
       .find({ _id: { $gte: '' } }, { projection: { _id: 1 } })
       .toArray()
     return rows.map(({ _id }) => _id).sort()

@@ -13,7 +13,7 @@ import type {
   QuarantineState,
 } from '../../../projections/ports/view-store.ts'
 import type { FilterQueries } from '../../../projections/queries.ts'
-import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { type MongoDatabase, MongoReader, type Row, type RowWrite } from './mongodb-database.ts'
 import { messagesOf } from './mongodb-mailbox.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
 import { quarantineRow } from './rows.ts'
@@ -146,17 +146,7 @@ export class MongoFilter extends MongoStore<StoredFilterUnit> implements FilterS
   }
 }
 
-export class MongoFilterQueries implements FilterQueries {
-  readonly #database: MongoDatabase
-  readonly #generation: number
-  constructor(database: MongoDatabase, generation: number) {
-    this.#database = database
-    this.#generation = generation
-  }
-  #table(name: 'example' | 'quarantine') {
-    return this.#database.collection('filter', this.#generation, name)
-  }
-
+export class MongoFilterQueries extends MongoReader implements FilterQueries {
   async quarantine(
     account: AccountId,
     { first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {},
@@ -164,19 +154,19 @@ export class MongoFilterQueries implements FilterQueries {
     if (first < 1) return []
     const where = { a: account, held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
     const options = { sort: { position: -1 }, hint: 'quarantine_account', limit: first } as const
-    return (await this.#table('quarantine').find(where, options).toArray()).map((row) =>
+    return (await this.table('quarantine').find(where, options).toArray()).map((row) =>
       quarantineRow(quarantineOf(row)),
     )
   }
   async quarantined(account: AccountId, intakeId: string) {
-    const row = await this.#table('quarantine').findOne({ _id: `${account}/${intakeId}` })
+    const row = await this.table('quarantine').findOne({ _id: `${account}/${intakeId}` })
     return row === null ? undefined : quarantineRow(quarantineOf(row))
   }
   async allQuarantined({ first = 50, before }: { first?: number | undefined; before?: Position | undefined } = {}) {
     if (first < 1) return []
     const where = { held: true, position: { $lt: Number(before ?? Number.MAX_SAFE_INTEGER) } }
     const options = { sort: { position: -1, a: 1 }, hint: 'quarantine_position', limit: first } as const
-    return (await this.#table('quarantine').find(where, options).toArray()).map((row) =>
+    return (await this.table('quarantine').find(where, options).toArray()).map((row) =>
       quarantineRow(quarantineOf(row)),
     )
   }
@@ -184,8 +174,8 @@ export class MongoFilterQueries implements FilterQueries {
     const hint = account === undefined ? 'example_position' : 'example_account'
     const where = account === undefined ? { position: { $gte: 0 } } : { a: account }
     const options = { sort: { position: -1 }, hint, projection: { position: 1 } } as const
-    const newest = await this.#table('example').findOne(where, options)
-    const count = await this.#table('example').countDocuments(where, { hint })
+    const newest = await this.table('example').findOne(where, options)
+    const count = await this.table('example').countDocuments(where, { hint })
     return `${newest === null ? null : newest['position']}:${count}`
   }
   async examples({
@@ -200,7 +190,7 @@ export class MongoFilterQueries implements FilterQueries {
     if (first < 1) return []
     const where = { ...(account === undefined ? {} : { a: account }), position: { $lt: before } }
     const hint = account === undefined ? 'example_position' : 'example_account'
-    const rows = await this.#table('example')
+    const rows = await this.table('example')
       .find(where, { sort: { position: -1 }, hint, limit: first })
       .toArray()
     return rows.map((row) => ({

@@ -27,29 +27,17 @@ import type {
   MessageRow,
   UidRow,
 } from '../../../projections/queries.ts'
-import type { MongoDatabase, Row } from './mongodb-database.ts'
+import { MongoReader, type Row } from './mongodb-database.ts'
 import { mailboxState, messageKey, messageState } from './mongodb-mailbox.ts'
 
-export class MongoMailboxQueries implements MailboxQueries {
-  readonly #database: MongoDatabase
-  readonly #generation: number
-
-  constructor(database: MongoDatabase, generation: number) {
-    this.#database = database
-    this.#generation = generation
-  }
-
-  #table(name: 'head' | 'message' | 'vanished') {
-    return this.#database.collection('mailbox', this.#generation, name)
-  }
-
+export class MongoMailboxQueries extends MongoReader implements MailboxQueries {
   async #state(account: AccountId): Promise<MailboxState | undefined> {
-    const head = await this.#table('head').findOne({ _id: account })
+    const head = await this.table('head').findOne({ _id: account })
     return head === null ? undefined : mailboxState(head)
   }
 
   async #messages(filter: Filter<Row>, options: FindOptions & { readonly hint: string }): Promise<Document[]> {
-    return this.#table('message').find(filter, options).toArray()
+    return this.table('message').find(filter, options).toArray()
   }
 
   async folders(account: AccountId) {
@@ -94,14 +82,14 @@ export class MongoMailboxQueries implements MailboxQueries {
     const wanted = part.toLowerCase()
     const ids: string[] = []
     let left = skip
-    const senders = this.#table('message').find(where, { ...options, projection: { from: 1 } })
+    const senders = this.table('message').find(where, { ...options, projection: { from: 1 } })
     for await (const { _id, from } of senders) {
       if (!senderText(from as MessageSummary['from']).includes(wanted)) continue
       if (left-- > 0) continue
       ids.push(_id)
       if (ids.length >= limit) break
     }
-    const rows = await this.#database.rows(this.#table('message'), ids)
+    const rows = await this.rows('message', ids)
     return ids.flatMap((id) => rows.get(id) ?? [])
   }
 
@@ -121,7 +109,7 @@ export class MongoMailboxQueries implements MailboxQueries {
   }
 
   #count(where: Filter<Row>, hint: string): Promise<number> {
-    return this.#table('message').countDocuments(where, { hint })
+    return this.table('message').countDocuments(where, { hint })
   }
 
   async message(account: AccountId, messageId: string) {
@@ -140,8 +128,8 @@ export class MongoMailboxQueries implements MailboxQueries {
   }
 
   #byId(account: AccountId, messageIds: readonly string[]): Promise<Map<string, Row>> {
-    return this.#database.rows(
-      this.#table('message'),
+    return this.rows(
+      'message',
       messageIds.map((id) => messageKey(account, id)),
     )
   }
@@ -175,7 +163,7 @@ export class MongoMailboxQueries implements MailboxQueries {
 
   async #numbers(account: AccountId): Promise<Document | null> {
     const projection = { revision: 1, messages: 1, bytes: 1 }
-    return this.#table('head').findOne({ _id: account }, { projection })
+    return this.table('head').findOne({ _id: account }, { projection })
   }
 
   async usage(account: AccountId) {
@@ -231,7 +219,7 @@ export class MongoMailboxQueries implements MailboxQueries {
     const folder = (await this.#state(account))?.byId.get(folderId)
     if (folder === undefined) return []
     const where = { a: account, f: folder.created, modseq: { $gt: modseq } }
-    const rows = this.#table('vanished').find(where, { hint: 'vanished_since', projection: { uid: 1 } })
+    const rows = this.table('vanished').find(where, { hint: 'vanished_since', projection: { uid: 1 } })
     return (await rows.toArray()).map((row) => Number(row['uid'])).sort((a, b) => a - b)
   }
 

@@ -5,7 +5,7 @@ import { isUnreadable, type SourceEvent } from '../../../projections/ports/event
 import type { SubmissionState, SubmissionsStore, SubmissionsUnit } from '../../../projections/ports/view-store.ts'
 import type { SubmissionQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
-import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { type MongoDatabase, MongoReader, type Row, type RowWrite } from './mongodb-database.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
 import { submissionRow } from './rows.ts'
 
@@ -88,15 +88,9 @@ export function submissionOf(event: SourceEvent): string | undefined {
   return data?.submissionId
 }
 
-export class MongoSubmissionQueries implements SubmissionQueries {
-  readonly #database: MongoDatabase
-  readonly #generation: number
-  constructor(database: MongoDatabase, generation: number) {
-    this.#database = database
-    this.#generation = generation
-  }
+export class MongoSubmissionQueries extends MongoReader implements SubmissionQueries {
   get #rows() {
-    return this.#database.collection('submissions', this.#generation, 'submission')
+    return this.table('submission')
   }
 
   async submissions(account: AccountId, options: Parameters<SubmissionQueries['submissions']>[1] = {}) {

@@ -5,7 +5,7 @@ import type { SourceEvent } from '../../../projections/ports/event-source.ts'
 import type { SentMessage, TimelineStore, TimelineUnit } from '../../../projections/ports/view-store.ts'
 import type { TimelineQueries } from '../../../projections/queries.ts'
 import { Table } from '../../../projections/unit-of-work.ts'
-import type { MongoDatabase, Row, RowWrite } from './mongodb-database.ts'
+import { type MongoDatabase, MongoReader, type Row, type RowWrite } from './mongodb-database.ts'
 import { MongoStore, type MongoStoreOptions } from './mongodb-store.ts'
 import { submissionOf } from './mongodb-submissions.ts'
 import { extend, type Run, unpack } from './position-runs.ts'
@@ -109,15 +109,9 @@ export class MongoTimeline extends MongoStore<TimelineUnit> implements TimelineS
   }
 }
 
-export class MongoTimelineQueries implements TimelineQueries {
-  readonly #database: MongoDatabase
-  readonly #generation: number
-  constructor(database: MongoDatabase, generation: number) {
-    this.#database = database
-    this.#generation = generation
-  }
+export class MongoTimelineQueries extends MongoReader implements TimelineQueries {
   get #history() {
-    return this.#database.collection('timeline', this.#generation, 'history')
+    return this.table('history')
   }
 
   async messageHistory(account: AccountId, messageId: string) {

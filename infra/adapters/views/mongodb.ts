@@ -47,14 +47,20 @@ export const MONGO_VIEWS: { readonly [Name in MongoViewName]: MongoView } = {
   filter: view(filterProjector, MongoFilter),
 }
 
-const READERS: {
-  readonly [Name in MongoViewName]: (database: MongoDatabase, generation: number) => ViewQueries[Name]
-} = {
-  mailbox: (database, generation) => new MongoMailboxQueries(database, generation),
-  directory: (database, generation) => new MongoDirectoryQueries(database, generation),
-  submissions: (database, generation) => new MongoSubmissionQueries(database, generation),
-  timeline: (database, generation) => new MongoTimelineQueries(database, generation),
-  filter: (database, generation) => new MongoFilterQueries(database, generation),
+type Readers = {
+  readonly [Name in MongoViewName]: new (
+    database: MongoDatabase,
+    view: MongoViewName,
+    generation: number,
+  ) => ViewQueries[Name]
+}
+
+const READERS: Readers = {
+  mailbox: MongoMailboxQueries,
+  directory: MongoDirectoryQueries,
+  submissions: MongoSubmissionQueries,
+  timeline: MongoTimelineQueries,
+  filter: MongoFilterQueries,
 }
 
 /** Questions to one generation of a view. */
@@ -63,5 +69,6 @@ export function mongoReader<Name extends MongoViewName>(
   database: MongoDatabase,
   generation: number,
 ): ViewQueries[Name] {
-  return (READERS[name] as (database: MongoDatabase, generation: number) => ViewQueries[Name])(database, generation)
+  const Reader: Readers[Name] = READERS[name]
+  return new Reader(database, name, generation)
 }
