@@ -1,29 +1,24 @@
 // The process manager of outgoing mail: follows the log, hands due submissions to their destinations, puts every result on the log.
 // Nothing it holds is the only copy of anything: a sweep over the log makes all its work again.
-import { isAscii } from 'node:buffer'
 import type { RulesPorts } from '../../commands/deliver-by-rules.ts'
 import { type NoticePorts, noticesOf } from '../../commands/notify-sender.ts'
 import type { CheckpointStore } from '../../commands/ports/checkpoint-store.ts'
 import type { Journal } from '../../commands/ports/journal.ts'
 import { NoDataKey } from '../../commands/ports/keyring.ts'
-import type { SpanFacts, Tracer } from '../../commands/ports/tracer.ts'
+import type { Tracer } from '../../commands/ports/tracer.ts'
 import type { Work, WorkQueue } from '../../commands/ports/work-queue.ts'
 import { SubmissionInWork } from '../../commands/submission-in-work.ts'
 import { deliverLocally } from '../../commands/submit-message.ts'
-import type { Reply } from '../../domain/delivery/reply.ts'
-import { afterFailure, type RetrySchedule } from '../../domain/delivery/schedule.ts'
+import type { RetrySchedule } from '../../domain/delivery/schedule.ts'
 import type { Position } from '../../domain/log.ts'
 import { readMail } from '../../domain/mail/read.ts'
-import {
-  isOver,
-  type Submission,
-  type SubmissionCommand,
-  type SubmissionRecipient,
-} from '../../domain/submission/submission.ts'
+import { isOver, type Submission, type SubmissionRecipient } from '../../domain/submission/submission.ts'
 import type { DueSubmission, SubmissionQueries } from '../../projections/queries.ts'
 import type { Destinations, JobOutcome } from './destinations.ts'
 import { fromNowOn } from './following.ts'
+import { outgoingMail, type Sign } from './outgoing-mail.ts'
 import type { OutgoingMail } from './smtp-session.ts'
+import { COUNTED, fatesOf, verdictOn } from './verdicts.ts'
 
 export interface DeliveryDependencies extends NoticePorts {
   readonly journal: Journal
@@ -36,12 +31,7 @@ export interface DeliveryDependencies extends NoticePorts {
   readonly checkpoints: CheckpointStore
   readonly destinations: Destinations
   readonly schedule: RetrySchedule
-  /** Signature fields to put before the message, each with CRLF; '' for none. `head` begins with the whole header block. */
-  readonly sign?: (
-    mailFrom: string,
-    head: Buffer,
-    message: Buffer | (() => AsyncIterable<Uint8Array>),
-  ) => Promise<string>
+  readonly sign?: Sign
   /** When the account may send next, epoch milliseconds; in the past: now. For accounts that are slowed. */
   readonly notBefore?: (accountId: string) => Promise<number>
   /** Told how attempts of an account ended for good. */
@@ -56,8 +46,6 @@ export interface DeliveryDependencies extends NoticePorts {
 }
 
 const NAME = 'delivery'
-/** Up to here a message is held in memory while it is sent. */
-const IN_MEMORY_BYTES = 1024 * 1024
 /** Submissions that are loaded and handed out at the same time. */
 const LOADERS = 32
 /** Submissions in work at once: each holds its fold and waits for a destination. */
@@ -314,37 +302,9 @@ export class Delivery {
       work.change(() => [
         { type: 'StartSending', submissionId: work.id, recipients: recipients.map(({ address }) => address) },
       ]),
-      this.#mail(work, recipients),
+      outgoingMail(this.#deps, work, recipients),
     ])
     return refusal || submitted === undefined ? undefined : mail
-  }
-
-  async #mail(work: SubmissionInWork, recipients: readonly SubmissionRecipient[]): Promise<OutgoingMail> {
-    const { blobs, sign } = this.#deps
-    const { blob, mailFrom, envelope = {} } = work.submitted
-    const small = blob.size <= IN_MEMORY_BYTES
-    const raw = small ? asBuffer(await blobs.read(blob)) : undefined
-    const pieces = () => blobs.stream(blob)
-    const head = asBuffer(raw ?? (await blobs.read(blob, 0, Math.min(blob.size, 64 * 1024))))
-    const headerEnd = head.indexOf('\r\n\r\n')
-    const signature = Buffer.from((await sign?.(mailFrom, head, raw ?? pieces)) ?? '')
-    return {
-      mailFrom,
-      recipients,
-      // Without one of the sender's own, reports name the submission itself.
-      envelope: { envelopeId: work.id, ...envelope },
-      size: blob.size + signature.length,
-      eightBit: raw ? !isAscii(raw) : true,
-      utf8Header: !isAscii(headerEnd < 0 ? head : head.subarray(0, headerEnd)),
-      message: raw
-        ? signature.length > 0
-          ? Buffer.concat([signature, raw])
-          : raw
-        : async function* () {
-            yield signature
-            yield* pieces()
-          },
-    }
   }
 
   /** Every answer becomes an event, with what the sender must be told of it, in one commit. */
@@ -353,48 +313,15 @@ export class Delivery {
     recipients: readonly SubmissionRecipient[],
     outcome: JobOutcome,
   ): Promise<void> {
-    const { count } = this.#deps
-    const commands = (state: Submission) => recipients.flatMap((each) => this.#verdict(work, state, each, outcome))
+    const { count, schedule, now } = this.#deps
+    const commands = (state: Submission) =>
+      recipients.flatMap(({ address }) => verdictOn(address, work.id, state, outcome, { schedule, now: now() }))
     const types = commands(work.state).map(({ type }) => type)
     for (const type of types) count(COUNTED[type as keyof typeof COUNTED] ?? 'delivery_other')
     await work.change(commands, (after) => noticesOf(this.#deps, after, this.#times()))
     const of = (wanted: string) => types.filter((type) => type === wanted).length
     const [delivered, bounced] = [of('RecordDelivery'), of('RecordBounce')]
     if (delivered + bounced > 0) await this.#deps.settled?.(work.owner, delivered, bounced)
-  }
-
-  #verdict(
-    work: SubmissionInWork,
-    state: Submission,
-    { address }: SubmissionRecipient,
-    { replies, remote, tls, reportsItself }: JobOutcome,
-  ): readonly SubmissionCommand[] {
-    const reply = replies.get(address)
-    if (!reply) return []
-    const { schedule, now } = this.#deps
-    const attempt = (state.deferrals.get(address)?.attempts ?? 0) + 1
-    const facts = {
-      submissionId: work.id,
-      recipient: address,
-      answer: reply.text,
-      status: reply.status,
-      attempt,
-      ...(remote === undefined ? {} : { remote }),
-      ...(tls === undefined ? {} : { tls }),
-    }
-    if (reply.meaning === 'accepted')
-      return [{ type: 'RecordDelivery', ...facts, ...(reportsItself ? { reportsItself } : {}) }]
-    if (reply.meaning === 'permanent') return [{ type: 'RecordBounce', ...facts }]
-    const next = afterFailure(schedule, {
-      attempts: attempt,
-      sendAt: state.sendAt,
-      now: now(),
-      greylisted: reply.greylisted,
-      seed: `${work.id} ${address}`,
-      warned: state.notified.has(`delayed ${address}`),
-    })
-    if (next.kind === 'retry') return [{ type: 'RecordDeferral', ...facts, nextAttemptAt: next.at }]
-    return [{ type: 'RecordBounce', ...facts }]
   }
 
   async #notify(work: SubmissionInWork): Promise<void> {
@@ -448,18 +375,6 @@ export class Delivery {
   }
 }
 
-const COUNTED = {
-  RecordDelivery: 'delivery_delivered',
-  RecordDeferral: 'delivery_deferred',
-  RecordBounce: 'delivery_bounced',
-} as const
-
-/** How an attempt ended: how many recipients were answered how. */
-function fatesOf({ replies, tls }: JobOutcome): SpanFacts {
-  const of = (wanted: Reply['meaning']) => [...replies.values()].filter(({ meaning }) => meaning === wanted).length
-  return { accepted: of('accepted'), deferred: of('temporary'), bounced: of('permanent'), tls: tls !== undefined }
-}
-
 /** When the first open recipient elsewhere is due; undefined when all have their fate. */
 function nextDue({ state, submitted }: SubmissionInWork): number | undefined {
   if (state.cancelled || state.completed) return undefined
@@ -471,5 +386,3 @@ function nextDue({ state, submitted }: SubmissionInWork): number | undefined {
   }
   return first
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,6 +1,7 @@
 // One message as FETCH and SEARCH look into it: its tree out of the log, its bytes out of the blob store, each read once.
 import { STRUCTURE_CUT } from '../../commands/message-content.ts'
 import { isRedacted } from '../../domain/log.ts'
+import { asBuffer } from '../../domain/mail/charset.ts'
 import { readMail } from '../../domain/mail/read.ts'
 import type { MimePart } from '../../domain/mail/structure.ts'
 import type { MessageContent } from '../../domain/mailbox/mailbox.ts'
@@ -91,5 +92,3 @@ async function contentsAt(
   }
   return found
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
