@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { CheckpointStore } from '../commands/ports/checkpoint-store.ts'
 import type { EventStore } from '../commands/ports/event-store.ts'
 import type { WorkQueue } from '../commands/ports/work-queue.ts'
-import type { SharedState } from '../gateways/limits/shared-state.ts'
+import { MemorySharedState, type SharedState } from '../gateways/limits/shared-state.ts'
 import type { Cache } from '../projections/ports/cache.ts'
 import type { FanOut } from '../projections/ports/fan-out.ts'
 import type { BlobPlace } from './adapters/blobs/open-blobs.ts'
@@ -26,8 +26,8 @@ export interface Engines {
   readonly blobStore: ListedBlobStore
   readonly keyring: OpenKeyring
   readonly cache: Cache
-  /** Wrong passwords and ended sessions of all processes; undefined while this is the only one. */
-  readonly sharedState: SharedState | undefined
+  /** Wrong passwords, rates and ended sessions, of all processes where Redis is. */
+  readonly sharedState: SharedState
   readonly checkpoints: CheckpointStore
   /** Where threads find the log and its keys. */
   readonly source: SourceConfig
@@ -140,8 +140,8 @@ async function openCache(address: string): Promise<Cache> {
   return RedisCache.open(address, { onTrouble: (error) => logLine('cache', { error: String(error) }) })
 }
 
-async function openSharedState(address: string, opened: Opened): Promise<SharedState | undefined> {
-  if (isEmbedded('cache', address)) return undefined
+async function openSharedState(address: string, opened: Opened): Promise<SharedState> {
+  if (isEmbedded('cache', address)) return new MemorySharedState()
   const { RedisSharedState } = await import('./adapters/shared-state/redis.ts')
   return kept(opened, await RedisSharedState.open(address))
 }

@@ -42,6 +42,7 @@ export async function startMailAccess(
     settle: () => everpost.services.settle(),
     substring: async (account, needle, field) => everpost.search.substring?.(account, needle, field),
     now: Date.now,
+    sharedState: everpost.sharedState,
     ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
     log: logLine,
     count: counters.count,

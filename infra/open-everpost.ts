@@ -49,7 +49,7 @@ export interface Everpost {
   readonly search: SearchApi
   readonly audit: Audit
   readonly cache: Cache
-  readonly sharedState: SharedState | undefined
+  readonly sharedState: SharedState
   readonly fanOut: FanOut | undefined
   readonly checkpoints: CheckpointStore
   newQueue(): Promise<WorkQueue>
@@ -127,6 +127,7 @@ export async function openEverpost(
       submissions: projectors.submissions,
       limits: sendingLimitsOf(config.delivery),
       log: logLine,
+      shared: !events.ordersBlobs,
     })
     const settle = async () => {
       const head = await events.head()

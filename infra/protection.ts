@@ -2,6 +2,7 @@
 import type { FilterInUse } from '../commands/check-mail.ts'
 import type { MailFilter } from '../commands/ports/mail-filter.ts'
 import type { Resolver } from '../commands/ports/resolver.ts'
+import type { SharedState } from '../gateways/limits/shared-state.ts'
 import { ConnectionPolicy } from '../gateways/smtp/connection-policy.ts'
 import type { InboundProtection } from '../gateways/smtp/receive.ts'
 import type { Cache } from '../projections/ports/cache.ts'
@@ -19,6 +20,7 @@ export interface ProtectionParts {
   readonly features: FeatureReader
   readonly resolver: Resolver
   readonly cache: Cache
+  readonly sharedState: SharedState
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
 }
 
@@ -26,8 +28,8 @@ export function protectionOf(
   settings: FilterSettings,
   parts: ProtectionParts,
 ): { readonly policy: ConnectionPolicy; readonly protection: InboundProtection } {
-  const { resolver, cache, log } = parts
-  const policy = new ConnectionPolicy(connectionPolicyOf(settings), { resolver, cache, now: Date.now })
+  const { resolver, cache, sharedState, log } = parts
+  const policy = new ConnectionPolicy(connectionPolicyOf(settings), { resolver, cache, sharedState, now: Date.now })
   const filters = enginesOf(settings).flatMap((engine): readonly FilterInUse[] => {
     const { timeoutMs, onFailure } = engine
     return filtersOf(engine, parts).map((filter) => ({ filter, timeoutMs, onFailure }))

@@ -124,6 +124,7 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     log: logLine,
     count: counters.count,
     ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
+    sharedState: everpost.sharedState,
     deliver: (context, incoming) => deliverByRules(everpost.rules, context, incoming),
   }
   const { policy, protection } = protectionOf(config.filter, {
@@ -131,6 +132,7 @@ async function startSmtp(everpost: Everpost, counters: Counters): Promise<Record
     features: everpost.features,
     resolver: everpost.resolver,
     cache: everpost.cache,
+    sharedState: everpost.sharedState,
     log: logLine,
   })
   const tls = await loadTls(config, dataPaths(config.data).tls)
@@ -200,7 +202,7 @@ async function startWeb(
     pushed,
     ...(everpost.tracer ? { tracer: everpost.tracer } : {}),
     cache: everpost.cache,
-    ...(everpost.sharedState ? { sharedState: everpost.sharedState } : {}),
+    sharedState: everpost.sharedState,
     onError: (error, about) =>
       logLine('request failed', { ...about, error: error instanceof Error ? error.message : String(error) }),
   })

@@ -15,7 +15,7 @@ export interface ImapSettings extends ListenSettings {
 
 export function listenImap(services: ImapServices, settings: ImapSettings): Promise<Listener> {
   const { limits, implicitTls, hostname, insecureAuth } = settings
-  const guard = new Guard(limits)
+  const guard = new Guard(limits, services.sharedState)
   return listen(settings, {
     guard,
     refusal: '* BYE Too many connections, try again later',

@@ -25,6 +25,8 @@ export interface SendingGuardDependencies {
   readonly submissions: Pick<SubmissionQueries, 'submissions'>
   readonly limits: { readonly account: SendingLimits; readonly domain: SendingLimits }
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+  /** Other processes take submissions of the same accounts: what they took is read again every minute. */
+  readonly shared?: boolean
 }
 
 interface AccountUsage extends Usage {
@@ -41,10 +43,11 @@ const REMEMBERED = 20_000
 const LOOKED_BACK = 1_000
 const KNOWN_RECIPIENTS = 20_000
 const DAY = 86_400_000
+const READ_AGAIN_MS = 60_000
 
 export class AccountSendingGuard implements SendingGuard {
   readonly #deps: SendingGuardDependencies
-  readonly #accounts = new Map<AccountId, Promise<AccountUsage>>()
+  readonly #accounts = new Map<AccountId, { readonly usage: Promise<AccountUsage>; readonly readAt: number }>()
   readonly #domains = new Map<string, Usage>()
 
   constructor(deps: SendingGuardDependencies) {
@@ -117,26 +120,28 @@ export class AccountSendingGuard implements SendingGuard {
 
   #usage(account: AccountId, at: number): Promise<AccountUsage> {
     const known = this.#accounts.get(account)
-    if (known) return known
-    if (this.#accounts.size >= REMEMBERED) {
+    if (known && (this.#deps.shared !== true || at - known.readAt < READ_AGAIN_MS)) return known.usage
+    if (known === undefined && this.#accounts.size >= REMEMBERED) {
       const [oldest] = this.#accounts.keys()
       if (oldest !== undefined) this.#accounts.delete(oldest)
     }
-    const usage = this.#fromLog(account, at)
-    this.#accounts.set(account, usage)
+    const usage = this.#fromLog(account, at, known?.usage)
+    this.#accounts.set(account, { usage, readAt: at })
     usage.catch(() => this.#accounts.delete(account))
     return usage
   }
 
-  async #fromLog(account: AccountId, at: number): Promise<AccountUsage> {
+  /** What the log does not tell goes on as it was counted `before`. */
+  async #fromLog(account: AccountId, at: number, before: Promise<AccountUsage> | undefined): Promise<AccountUsage> {
     const usage: AccountUsage = {
-      messages: new SlidingCount(),
-      recipients: new SlidingCount(),
       fresh: new SlidingCount(),
       delivered: new SlidingCount(),
       bounced: new SlidingCount(),
       known: new Set(),
       nextAt: 0,
+      ...(await before),
+      messages: new SlidingCount(),
+      recipients: new SlidingCount(),
     }
     for (const row of await this.#deps.submissions.submissions(account, { first: LOOKED_BACK })) {
       if (row.submittedAt > at - DAY) {

@@ -14,7 +14,7 @@ export interface ManageSieveSettings extends Omit<ListenSettings, 'implicitTls'>
 
 export function listenManageSieve(services: ManageSieveServices, settings: ManageSieveSettings): Promise<Listener> {
   const { limits, hostname, insecureAuth } = settings
-  const guard = new Guard(limits)
+  const guard = new Guard(limits, services.sharedState)
   return listen(
     { ...settings, implicitTls: false },
     {

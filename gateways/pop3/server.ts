@@ -16,7 +16,7 @@ export interface Pop3Settings extends ListenSettings {
 
 export function listenPop3(services: Pop3Services, settings: Pop3Settings): Promise<Listener> {
   const { limits, implicitTls, hostname, insecureAuth, sharing, locks } = settings
-  const guard = new Guard(limits)
+  const guard = new Guard(limits, services.sharedState)
   return listen(settings, {
     guard,
     refusal: '-ERR [IN-USE] Too many connections, try again later',

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { Resolver } from '../../commands/ports/resolver.ts'
 import { type Cache, FOREVER } from '../../projections/ports/cache.ts'
 import { Counter, type RateLimit, RateLimiter } from '../limits/rate-limiter.ts'
+import { MemorySharedState, type SharedRate, type SharedState } from '../limits/shared-state.ts'
 import { Networks, networkOf, reversedLabels } from './networks.ts'
 
 export interface ConnectionPolicySettings {
@@ -62,6 +63,8 @@ export interface PolicyPorts {
   readonly resolver: Resolver
   readonly cache: Cache
   readonly now: () => number
+  /** Of all processes; each counts for itself without it. */
+  readonly sharedState?: SharedState
 }
 
 export interface Refusal {
@@ -75,7 +78,7 @@ export class ConnectionPolicy {
   readonly #trusted: Networks
   readonly #open = new Counter()
   readonly #connects: RateLimiter
-  readonly #messages: RateLimiter
+  readonly #messages: SharedRate
   readonly #strangers = new Map<string, { count: number; at: number }>()
   readonly #listed = new Map<string, { readonly answer: Promise<string | undefined>; readonly until: number }>()
 
@@ -84,7 +87,7 @@ export class ConnectionPolicy {
     this.#ports = ports
     this.#trusted = new Networks(settings.trustedNetworks)
     this.#connects = new RateLimiter(settings.connectionRate)
-    this.#messages = new RateLimiter(settings.messageRate)
+    this.#messages = (ports.sharedState ?? new MemorySharedState()).rate('messages of network', settings.messageRate)
   }
 
   trusts(address: string): boolean {
@@ -109,8 +112,8 @@ export class ConnectionPolicy {
     this.#open.down(networkOf(address))
   }
 
-  mailFrom(address: string): Refusal | undefined {
-    if (this.trusts(address) || this.#messages.take(networkOf(address))) return undefined
+  async mailFrom(address: string): Promise<Refusal | undefined> {
+    if (this.trusts(address) || (await this.#messages.take(networkOf(address)))) return undefined
     return { code: 451, text: '4.7.1 Too many messages in a short time, try again later' }
   }
 

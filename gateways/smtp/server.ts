@@ -15,6 +15,8 @@ import { rejectMail } from '../../commands/reject-mail.ts'
 import { submitMessage } from '../../commands/submit-message.ts'
 import { normalizeAddress } from '../../domain/mail/address.ts'
 import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
+import { MemorySharedState, type SharedState } from '../limits/shared-state.ts'
+import { guessesOf } from '../wire/guard.ts'
 import { answer, answerFor, type SmtpAnswer } from './answers.ts'
 import type { ConnectionPolicy } from './connection-policy.ts'
 import './enhanced-codes.ts'
@@ -24,6 +26,8 @@ import { envelopeOptions, recipientOptions } from './submission-envelope.ts'
 import { dateTime, hasField, receivedField } from './trace.ts'
 
 export interface SmtpDependencies {
+  /** Of all processes; each counts for itself without it. */
+  readonly sharedState?: SharedState
   readonly journal: Journal
   readonly blobs: MessageBlobs
   readonly directory: Directory
@@ -102,8 +106,9 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
   const { limits, kind } = settings
   const open = new Counter()
   const connects = new RateLimiter(limits.connectionRate)
-  const messages = new RateLimiter(limits.messageRate)
-  const guesses = new RateLimiter({ burst: 10, perSecond: 1 / 30 })
+  const state = deps.sharedState ?? new MemorySharedState()
+  const messages = state.rate(`messages of ${kind}`, limits.messageRate)
+  const guesses = guessesOf(state)
   /** What RCPT found, by session, so that DATA need not look again. */
   const found = new WeakMap<SMTPServerSession, Map<string, Recipient>>()
   const trusted = isLoopback(settings.host)
@@ -148,30 +153,34 @@ export async function listenSmtp(deps: SmtpDependencies, settings: SmtpSettings)
     },
     onAuth(auth, session, callback) {
       const address = session.remoteAddress
-      if (guesses.wait(address) > 0) return callback(answer(421, '4.7.0 Too many failed sign-ins, wait a little'))
-      authenticate(deps.directory, auth.username ?? '', auth.password ?? '').then(
-        (account) => {
-          if (account) return callback(null, { user: account })
-          guesses.take(address)
-          deps.count('auth_failures')
-          deps.log('sign-in refused', { via: 'submission', address })
-          callback(answer(535, '5.7.8 Wrong address or password'))
-        },
+      const signIn = async () => {
+        if ((await guesses.wait(address)) > 0) throw answer(421, '4.7.0 Too many failed sign-ins, wait a little')
+        const account = await authenticate(deps.directory, auth.username ?? '', auth.password ?? '')
+        if (account) return account
+        await guesses.take(address)
+        deps.count('auth_failures')
+        deps.log('sign-in refused', { via: 'submission', address })
+        throw answer(535, '5.7.8 Wrong address or password')
+      }
+      signIn().then(
+        (account) => callback(null, { user: account }),
         (error) => callback(answerFor(error)),
       )
     },
     onMailFrom(from, session, callback) {
       found.delete(session)
       if (from.address.length > MAX_PATH) return callback(answer(553, '5.1.7 This sender address is too long'))
-      const who = kind === 'submission' ? accountOf(session)?.id : session.remoteAddress
-      if (!(trusted && kind === 'mx') && !messages.take(who ?? '')) {
-        return callback(answer(451, '4.7.1 Too many messages in a short time, try again later'))
+      const admit = async () => {
+        const who = kind === 'submission' ? accountOf(session)?.id : session.remoteAddress
+        if (!(trusted && kind === 'mx') && !(await messages.take(who ?? '')))
+          throw answer(451, '4.7.1 Too many messages in a short time, try again later')
+        const refusal = await policy?.mailFrom(session.remoteAddress)
+        if (refusal) throw answer(refusal.code, refusal.text)
+        if (kind === 'submission' && !(await ownsAddress(deps.directory, accountOf(session), from.address)))
+          throw answer(553, '5.7.1 This sender address is not yours')
       }
-      const refusal = policy?.mailFrom(session.remoteAddress)
-      if (refusal) return callback(answer(refusal.code, refusal.text))
-      if (kind === 'mx') return callback()
-      ownsAddress(deps.directory, accountOf(session), from.address).then(
-        (owned) => callback(owned ? null : answer(553, '5.7.1 This sender address is not yours')),
+      admit().then(
+        () => callback(),
         (error) => callback(answerFor(error)),
       )
     },

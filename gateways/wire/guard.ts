@@ -1,5 +1,6 @@
-// What all connections of a listener share: how many there are of whom, and who guesses passwords.
-import { Counter, RateLimiter } from '../limits/rate-limiter.ts'
+// What all connections of a listener share: how many there are of whom, and, with every other process, who guesses passwords.
+import { Counter } from '../limits/rate-limiter.ts'
+import { MemorySharedState, type SharedRate, type SharedState } from '../limits/shared-state.ts'
 
 export interface GuardLimits {
   readonly connections: number
@@ -10,15 +11,19 @@ export interface GuardLimits {
 /** Ten wrong guesses at once, then one every half a minute. */
 const GUESSES = { burst: 10, perSecond: 1 / 30 }
 
+/** Wrong guesses by address, of every protocol that has a line. */
+export const guessesOf = (state: SharedState): SharedRate => state.rate('guesses', GUESSES)
+
 export class Guard {
   readonly #limits: GuardLimits
   readonly #byAddress = new Counter()
   readonly #byAccount = new Counter()
-  readonly #guesses = new RateLimiter(GUESSES)
+  readonly #guesses: SharedRate
   #connections = 0
 
-  constructor(limits: GuardLimits) {
+  constructor(limits: GuardLimits, state: SharedState = new MemorySharedState()) {
     this.#limits = limits
+    this.#guesses = guessesOf(state)
   }
 
   /** Whether one more connection of this address is let in. */
@@ -47,11 +52,12 @@ export class Guard {
     this.#byAccount.down(account)
   }
 
-  guessing(address: string): number {
+  /** Seconds until another guess of this address is heard. */
+  guessing(address: string): Promise<number> {
     return this.#guesses.wait(address)
   }
 
-  guessedWrong(address: string): void {
-    this.#guesses.take(address)
+  async guessedWrong(address: string): Promise<void> {
+    await this.#guesses.take(address)
   }
 }

@@ -2,6 +2,7 @@
 import { authenticate } from '../../commands/authenticate.ts'
 import type { TokenVerifier } from '../../commands/ports/token-verifier.ts'
 import type { Directory, DirectoryAccount } from '../../commands/ports/views.ts'
+import type { SharedState } from '../limits/shared-state.ts'
 import type { Guard } from './guard.ts'
 
 export interface SignInServices {
@@ -12,6 +13,8 @@ export interface SignInServices {
   readonly tokens?: TokenVerifier
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly count: (metric: string) => void
+  /** Of all processes; each counts for itself without it. */
+  readonly sharedState?: SharedState
 }
 
 export type SignIn =
@@ -42,14 +45,14 @@ export async function guarded(
   { address, via }: SignInClient,
   look: () => Promise<DirectoryAccount | undefined>,
 ): Promise<SignIn> {
-  const wait = guard.guessing(address)
+  const wait = await guard.guessing(address)
   if (wait > 0) return { wait }
   const account = await look()
   if (account) {
     services.count(`${via}_sign_ins`)
     return { account }
   }
-  guard.guessedWrong(address)
+  await guard.guessedWrong(address)
   services.count('auth_failures')
   services.log('sign-in refused', { via, address })
   return 'wrong'

@@ -8,7 +8,7 @@ import { evolve, noAccount } from '../../domain/account/account.ts'
 import { SlidingCount } from '../../domain/delivery/sending-limits.ts'
 import { accountStream } from '../../domain/log.ts'
 import { AccountSendingGuard } from '../../gateways/limits/sending-guard.ts'
-import type { DirectoryRow } from '../../projections/queries.ts'
+import type { DirectoryRow, SubmissionRow } from '../../projections/queries.ts'
 import { eventsOf, FakeDirectory, openJournal } from '../support/journal.ts'
 
 const HOUR = 3_600_000
@@ -28,18 +28,22 @@ async function guardWith(t: TestContext, limits: Partial<typeof many> = {}) {
     )
     return found.map((event) => (event as { data: { reason: string; detail: string; until: number } }).data)
   }
-  const guard = new AccountSendingGuard({
-    journal: parts.journal,
-    directory: {
-      account: async () => ({ slowed: (await slowed()).at(-1) ?? null }) as unknown as DirectoryRow,
-    },
-    submissions: { submissions: async () => [] },
-    limits: { account: { ...many, ...limits }, domain: { ...many, messagesPerHour: 50 } },
-    log: () => undefined,
-  })
+  const sent: SubmissionRow[] = []
+  const guardOf = (shared: boolean) =>
+    new AccountSendingGuard({
+      shared,
+      journal: parts.journal,
+      directory: {
+        account: async () => ({ slowed: (await slowed()).at(-1) ?? null }) as unknown as DirectoryRow,
+      },
+      submissions: { submissions: async () => sent },
+      limits: { account: { ...many, ...limits }, domain: { ...many, messagesPerHour: 50 } },
+      log: () => undefined,
+    })
+  const guard = guardOf(false)
   const admit = (at: number, ...recipients: readonly string[]) =>
     guard.admit(accountId, 'ann@example.test', recipients.length > 0 ? recipients : ['b@x.test'], at)
-  return { guard, accountId, admit, slowed }
+  return { guard, guardOf, sent, accountId, admit, slowed }
 }
 
 describe('limits', () => {
@@ -57,6 +61,20 @@ describe('limits', () => {
     assert.equal(await guard.notBefore(accountId, START), 0)
     assert.ok((await guard.notBefore(accountId, START)) > START, 'its mail leaves one after the other')
     assert.equal(await guard.notBefore(accountId, START + 25 * HOUR), 0)
+  })
+  it('count what other processes took, a minute later at the most', async (t) => {
+    const { guardOf, sent, accountId } = await guardWith(t, { messagesPerHour: 3 })
+    const [one, two] = [guardOf(true), guardOf(true)]
+    const admit = async (guard: AccountSendingGuard, at: number) => {
+      const refusal = await guard.admit(accountId, 'ann@example.test', ['b@x.test'], at)
+      if (refusal === undefined)
+        sent.push({ submittedAt: at, recipients: [{ address: 'b@x.test' }] } as unknown as SubmissionRow)
+      return refusal?.code
+    }
+    assert.equal(await admit(two, START), undefined)
+    assert.equal(await admit(one, START), undefined)
+    assert.equal(await admit(one, START), undefined)
+    assert.equal(await admit(two, START + 61_000), 'sending-limit')
   })
   it('count recipients, and the domain as a whole', async (t) => {
     const { admit } = await guardWith(t, { recipientsPerDay: 5 })

@@ -24,6 +24,21 @@ export function sharedStateContract(engine: string, open: () => Promise<OpenedSt
     for (const state of states) await state.close()
   })
 
+  test(`${engine}: permits of a rate are spent together, come back with time, and each key has its own`, async () => {
+    const { states, pass } = await open()
+    const [one, two] = states.map((state) => state.rate('guesses', { burst: 3, perSecond: 0.1 }))
+    assert.ok(one && two)
+    assert.equal(await one.wait('a', 3), 0)
+    assert.deepEqual([await one.take('a'), await two.take('a', 2)], [true, true])
+    assert.deepEqual([await one.take('a'), await two.take('a')], [false, false])
+    assert.equal(await two.wait('a'), 10)
+    assert.equal(await two.take('b', 3), true)
+    assert.equal(await two.take('b', 4), false, 'more than there ever are')
+    await pass(10_000)
+    assert.deepEqual([await two.take('a'), await one.take('a')], [true, false])
+    for (const state of states) await state.close()
+  })
+
   test(`${engine}: a mark holds everywhere until its time is over`, async () => {
     const { states, pass } = await open()
     const [one, two] = states

@@ -1,14 +1,33 @@
 // What processes tell each other, in Redis. Every process also keeps what it said itself, and goes by that while Redis is away.
 import type { Redis } from 'ioredis'
-import { MemorySharedState, type SharedState } from '../../../gateways/limits/shared-state.ts'
+import type { RateLimit } from '../../../gateways/limits/rate-limiter.ts'
+import { MemorySharedState, type SharedRate, type SharedState } from '../../../gateways/limits/shared-state.ts'
 import { connectRedis, type RedisOptions } from '../cache/redis-connection.ts'
+
+/**
+ * A token bucket. KEYS: the bucket; ARGV: burst, permits a second, cost, now (epoch milliseconds), whether to spend. Answers the seconds
+ * until the permits are there: 0 when they are, and then they may be spent. A clock behind that of another process adds nothing.
+ */
+const BUCKET = `
+local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local burst, rate, cost, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local at = math.max(tonumber(held[2]) or now, now)
+local tokens = math.min(burst, (tonumber(held[1]) or burst) + (at - (tonumber(held[2]) or at)) / 1000 * rate)
+if tokens < cost then return math.ceil((cost - tokens) / rate) end
+if ARGV[5] == '1' then
+  redis.call('HSET', KEYS[1], 'tokens', tostring(tokens - cost), 'at', tostring(at))
+  redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens + cost) / rate * 1000) + 1000)
+end
+return 0`
 
 export class RedisSharedState implements SharedState {
   readonly #redis: Redis
   readonly #own: MemorySharedState
+  readonly #now: () => number
 
-  private constructor(redis: Redis, now: () => number) {
+  private constructor(redis: Redis, now: (() => number) | undefined) {
     this.#redis = redis
+    this.#now = now ?? Date.now
     this.#own = new MemorySharedState(now)
   }
 
@@ -17,7 +36,7 @@ export class RedisSharedState implements SharedState {
     url: string,
     options: RedisOptions & { readonly now?: () => number } = {},
   ): Promise<RedisSharedState> {
-    return new RedisSharedState(await connectRedis(url, options), options.now ?? Date.now)
+    return new RedisSharedState(await connectRedis(url, options), options.now)
   }
 
   async count(key: string, by: number, ttlMs: number): Promise<number> {
@@ -47,6 +66,23 @@ export class RedisSharedState implements SharedState {
 
   async marked(key: string): Promise<boolean> {
     return (await this.counts([key]))[0] !== 0
+  }
+
+  rate(name: string, limit: RateLimit): SharedRate {
+    const own = this.#own.rate(name, limit)
+    const ask = async (key: string, cost: number, spend: boolean) => {
+      const args = [limit.burst, limit.perSecond, cost, this.#now(), spend ? 1 : 0]
+      const wait = await this.#soon(() => this.#redis.eval(BUCKET, 1, nameOf(`${name} ${key}`), ...args))
+      return wait === undefined ? undefined : Number(wait)
+    }
+    return {
+      take: async (key, cost = 1) => {
+        const mine = await own.take(key, cost)
+        const wait = await ask(key, cost, true)
+        return wait === undefined ? mine : wait === 0
+      },
+      wait: async (key, cost = 1) => (await ask(key, cost, false)) ?? own.wait(key, cost),
+    }
   }
 
   async close(): Promise<void> {
