@@ -92,6 +92,14 @@ export class Cluster {
     }
   }
 
+  /** Keys of the settings that name the engines. */
+  get settings(): Readonly<Record<string, string>> {
+    const { eventStore, views, search, cache, queue, blobs } = this.engines
+    const urls = { eventStore, views, search, cache, queue, blobs }
+    const named = Object.entries(urls).map(([name, { url }]) => [name, url])
+    return { ...Object.fromEntries(named), keyring: keysOf(views.url) }
+  }
+
   /** Starts the engines; no role yet. */
   static async start(folder: string, env: Record<string, string> = {}): Promise<Cluster> {
     const started = await Promise.all(
