@@ -77,47 +77,45 @@ export async function startDelivery(everpost: Everpost, counters: Counters): Pro
         readMail: async (blob) => readMail(await blobs.read(blob)),
       })
   const stopping = new AbortController()
+  const looks: Look[] = []
+  const timers: NodeJS.Timeout[] = []
+  /** Looks every so often; what fails is said, and left to the next time. Answers how to look at once. */
+  const every = (ms: number, look: Look, trouble: string, isDue = () => true): (() => void) => {
+    const again = () => {
+      if (!isDue()) return
+      look(stopping.signal).catch((error) => {
+        if (!stopping.signal.aborted) logLine(trouble, { error: String(error) })
+      })
+    }
+    looks.push(look)
+    timers.push(setInterval(again, ms).unref())
+    return again
+  }
   let changed = true
   const stopListening = everpost.onViewed(() => {
     changed = true
   })
-  const looking = setInterval(() => {
-    if (!changed) return
+  every(REPORTS_MS, reports.look, 'reports wait', () => {
+    const due = changed
     changed = false
-    reports.look(stopping.signal).catch((error) => {
-      if (!stopping.signal.aborted) logLine('reports wait', { error: String(error) })
-    })
-  }, REPORTS_MS)
-  looking.unref()
-  const sweepIntake = () =>
-    sweep?.look(stopping.signal).catch((error) => {
-      if (!stopping.signal.aborted) logLine('intake sweep waits', { error: String(error) })
-    })
-  const sweeping = setInterval(sweepIntake, SWEEP_MS)
-  sweeping.unref()
-  void sweepIntake()
-  const reportTls = () =>
-    tlsReports.look(stopping.signal).catch((error) => {
-      if (!stopping.signal.aborted) logLine('tls reports wait', { error: String(error) })
-    })
-  const reporting = setInterval(reportTls, TLS_REPORTS_MS)
-  reporting.unref()
-  void reportTls()
+    return due
+  })
+  if (sweep) every(SWEEP_MS, sweep.look, 'intake sweep waits')()
+  every(TLS_REPORTS_MS, tlsReports.look, 'tls reports wait')()
   return {
     stop: async () => {
       stopListening()
-      clearInterval(looking)
-      clearInterval(reporting)
-      clearInterval(sweeping)
+      for (const timer of timers) clearInterval(timer)
       stopping.abort()
-      await sweep?.look(stopping.signal).catch(() => undefined)
-      await reports.look(stopping.signal).catch(() => undefined)
-      await tlsReports.look(stopping.signal).catch(() => undefined)
+      for (const look of looks) await look(stopping.signal).catch(() => undefined)
       await delivery.stop()
       await queue.close()
     },
   }
 }
+
+/** One look at the log, up to its end. */
+type Look = (signal: AbortSignal) => Promise<unknown>
 
 /** How often mail is looked for that was accepted and not delivered. */
 const SWEEP_MS = 30_000
