@@ -1,5 +1,6 @@
 // One connection to Redis that is never waited for long: what it cannot answer soon is as if it were not there.
 import type { Redis } from 'ioredis'
+import { shownAddress } from '../shown-address.ts'
 
 /** Longest that one command may take. A cache that is slower than this is slower than the answer itself. */
 const DEADLINE_MS = 150
@@ -42,8 +43,9 @@ export async function connectRedis(url: string, options: RedisOptions = {}): Pro
     return client
   } catch (error) {
     client.disconnect()
-    const place = url.replace(/\/\/[^@/]*@/, '//')
-    throw new RedisUnavailable(`Redis at ${place} cannot be used: ${(error as Error).message}`, { cause: error })
+    throw new RedisUnavailable(`Redis at ${shownAddress(url)} cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }
 

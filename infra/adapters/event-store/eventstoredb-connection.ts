@@ -1,6 +1,7 @@
 // Opening EventStoreDB: the one client of a store, its deadlines, what its errors mean, and the refusal of a server that will not do.
 import { EventStoreDBClient, UnsupportedError } from '@eventstore/db-client'
 import { EventStoreError, type EventStoreErrorCode } from '../../../commands/ports/event-store.ts'
+import { shownAddress } from '../shown-address.ts'
 
 export interface EventStoreDbOptions {
   /** Before every stream name, so that several logs can share a server. '' by default; letters, digits, `-`, `_`, `.`. */
@@ -67,7 +68,9 @@ export function clientFor(url: string): EventStoreDBClient {
   try {
     return EventStoreDBClient.connectionString(url)
   } catch (error) {
-    throw wrong(`The connection string ${shown(url)} cannot be used: ${messageOf(error).replaceAll(url, shown(url))}`)
+    throw wrong(
+      `The connection string ${shownAddress(url)} cannot be used: ${messageOf(error).replaceAll(url, shownAddress(url))}`,
+    )
   }
 }
 
@@ -76,11 +79,13 @@ export async function checkServer(client: EventStoreDBClient, url: string, setti
   const until = Date.now() + settings.startWithinMs
   let version = await retrying(() => serverVersion(client, settings), until, url)
   if (version === 'unknown')
-    throw wrong(`${shown(url)} answers gRPC but is not EventStoreDB 23.10 or newer: point engines.eventStore elsewhere`)
+    throw wrong(
+      `${shownAddress(url)} answers gRPC but is not EventStoreDB 23.10 or newer: point engines.eventStore elsewhere`,
+    )
   version = version.split('-')[0] as string
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (!(major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])))
-    throw wrong(`${shown(url)} is EventStoreDB ${version}: version 23.10 or newer is needed, upgrade it`)
+    throw wrong(`${shownAddress(url)} is EventStoreDB ${version}: version 23.10 or newer is needed, upgrade it`)
   await retrying(() => readSomething(client, settings), until, url)
 }
 
@@ -171,7 +176,7 @@ export const wrong = (message: string, cause?: unknown): EventStoreError =>
 export function toEventStoreError(error: unknown, url: string): EventStoreError {
   if (error instanceof EventStoreError) return error
   const type = (error as { type?: string }).type
-  const at = shown(url)
+  const at = shownAddress(url)
   const of = (code: EventStoreErrorCode, message: string) => new EventStoreError(code, message, { cause: error })
   if (type === 'access-denied')
     return of(
@@ -211,6 +216,3 @@ export function toEventStoreError(error: unknown, url: string): EventStoreError 
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-/** A connection string without its password. */
-export const shown = (url: string): string => url.replace(/\/\/[^@/]*@/, '//').replace(/\?.*$/, '')

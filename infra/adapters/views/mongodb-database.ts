@@ -1,6 +1,7 @@
 // The connection to MongoDB, and how the views' collections are named, indexed, read by id and written in bulk.
 import type { AnyBulkWriteOperation, Collection, Db, Document, MongoClient } from 'mongodb'
 import type { AccountId } from '../../../domain/log.ts'
+import { shownAddress } from '../shown-address.ts'
 import { INDEXES, type MongoViewName, type TableName, tablesOf } from './mongodb-indexes.ts'
 
 /** A row as it is stored. `a` is the account, which shard keys begin with; `at` the position of the commit that wrote it. */
@@ -241,7 +242,7 @@ export async function openMongo(url: string, options: MongoOptions = {}): Promis
     return new MongoDatabase(client, db, { name, ferret }, options.guards === 'always')
   } catch (error) {
     await client.close().catch(() => undefined)
-    const place = url.replace(/\/\/[^@/]*@/, '//')
+    const place = shownAddress(url)
     throw new ViewsUnavailable(`MongoDB at ${place} cannot be used for the views: ${(error as Error).message}`, {
       cause: error,
     })
