@@ -1,11 +1,10 @@
 // Who is sent what, when: one queue for each destination, connections that are used again, and rest for hosts that do not answer, so
 // that a dead one never holds up the others.
-import type { Reply } from '../../domain/delivery/reply.ts'
-import { readReply, refusesEverything } from '../../domain/delivery/reply.ts'
+import { type Reply, readReply } from '../../domain/delivery/reply.ts'
 import { restAfter } from '../../domain/delivery/schedule.ts'
 import type { EnvelopeOptions, SubmissionRecipient, TlsFacts } from '../../domain/submission/submission.ts'
 import { isRoute, type NoRoute, type Route } from './route.ts'
-import type { OutgoingMail, SessionError, SmtpSession } from './smtp-session.ts'
+import type { OutgoingMail, SmtpSession } from './smtp-session.ts'
 
 export interface DestinationSettings {
   readonly connections: number
@@ -430,17 +429,4 @@ function resting(
     readReply(`451 4.4.1 ${job.domain} is left alone for a while, it could not be reached: ${reply.text}`),
     remote,
   )
-}
-
-/** An error of opening a session as an answer; `host` is whom it was about. */
-export function replyOf(error: SessionError, host: string): Reply {
-  if (error.reply && error.kind === 'reply') {
-    const { reply } = error
-    // 521 says for good that this host takes no mail; another refusal in a greeting may be gone tomorrow.
-    if (reply.meaning === 'permanent' && reply.code !== 521 && refusesEverything(reply.code))
-      return readReply(`451 4.3.2 ${host} refuses the connection: ${reply.text}`)
-    return reply
-  }
-  const status = error.kind === 'tls' ? '4.7.5' : error.kind === 'auth' ? '4.7.8' : '4.4.1'
-  return readReply(`451 ${status} ${host}: ${error.reply?.text ?? error.message}`)
 }

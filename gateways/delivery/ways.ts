@@ -1,9 +1,8 @@
 // From a domain to an open connection: routes, exchangers in their order, addresses, and what TLS each of them must have.
 import type { Resolver } from '../../commands/ports/resolver.ts'
-import type { Reply } from '../../domain/delivery/reply.ts'
-import { readReply } from '../../domain/delivery/reply.ts'
+import { type Reply, readReply, refusesEverything } from '../../domain/delivery/reply.ts'
 import type { EnvelopeOptions, TlsFacts } from '../../domain/submission/submission.ts'
-import { type OpenedSession, replyOf, Unreachable, type Way, type Ways } from './destinations.ts'
+import { type OpenedSession, Unreachable, type Way, type Ways } from './destinations.ts'
 import { addressesOf, isRoute, type NoRoute, type Route, type RouteSettings, routeFor } from './route.ts'
 import { SessionError, type SessionOptions, SmtpSession } from './smtp-session.ts'
 import { NO_POLICY, type TlsDemand, type TlsPolicies, type TlsPolicy } from './tls-policy.ts'
@@ -161,4 +160,17 @@ export function failureOf(message: string): string {
   if (/altname|does not match|hostname/i.test(message)) return 'certificate-host-mismatch'
   if (/self.signed|unable to (?:get|verify)|untrusted/i.test(message)) return 'certificate-not-trusted'
   return 'validation-failure'
+}
+
+/** An error of opening a session as an answer; `host` is whom it was about. */
+function replyOf(error: SessionError, host: string): Reply {
+  if (error.reply && error.kind === 'reply') {
+    const { reply } = error
+    // 521 says for good that this host takes no mail; another refusal in a greeting may be gone tomorrow.
+    if (reply.meaning === 'permanent' && reply.code !== 521 && refusesEverything(reply.code))
+      return readReply(`451 4.3.2 ${host} refuses the connection: ${reply.text}`)
+    return reply
+  }
+  const status = error.kind === 'tls' ? '4.7.5' : error.kind === 'auth' ? '4.7.8' : '4.4.1'
+  return readReply(`451 ${status} ${host}: ${error.reply?.text ?? error.message}`)
 }
