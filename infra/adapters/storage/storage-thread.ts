@@ -28,8 +28,14 @@ export class StorageThread {
   /** Opens the files, which is also recovery. Rejects with the engine's own error when it cannot. */
   static async start(config: StorageConfig): Promise<StorageThread> {
     const thread = new StorageThread(new Worker(new URL('./worker.ts', import.meta.url), { workerData: config }))
-    await new Promise<StorageReply>((resolve, reject) => thread.#waiting.set(0, { resolve, reject }))
-    return thread
+    try {
+      await new Promise<StorageReply>((resolve, reject) => thread.#waiting.set(0, { resolve, reject }))
+      return thread
+    } catch (error) {
+      // Its hold on the files ends with it.
+      await thread.#worker.terminate()
+      throw error
+    }
   }
 
   /** Position of the newest committed event, 0 for an empty log. */

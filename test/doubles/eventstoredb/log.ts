@@ -35,8 +35,6 @@ export class DoubleLog {
   readonly #listeners = new Set<() => void>()
   #next = FIRST_POSITION
   #file: number | undefined
-  #unwritten: Buffer[] = []
-  #flushed: Promise<void> | undefined
 
   /** With a file: what was acknowledged before is there again, a torn tail is cut off. */
   constructor(path?: string) {
@@ -86,18 +84,6 @@ export class DoubleLog {
     return { kind: 'written', revision: last.revision, position: last.position }
   }
 
-  /** Resolves once all that was appended is in the file. */
-  flushed(): Promise<void> {
-    if (this.#file === undefined || this.#unwritten.length === 0) return Promise.resolve()
-    this.#flushed ??= new Promise((resolve) => setImmediate(resolve)).then(() => {
-      this.#flushed = undefined
-      const bytes = Buffer.concat(this.#unwritten)
-      this.#unwritten = []
-      if (this.#file !== undefined) writeSync(this.#file, bytes)
-    }) as Promise<void>
-    return this.#flushed
-  }
-
   onAppend(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -126,7 +112,6 @@ export class DoubleLog {
 
   close(): void {
     if (this.#file === undefined) return
-    if (this.#unwritten.length > 0) writeSync(this.#file, Buffer.concat(this.#unwritten))
     closeSync(this.#file)
     this.#file = undefined
   }
@@ -139,9 +124,10 @@ export class DoubleLog {
       this.#next += BigInt(80 + stream.length + 2 * event.type.length + event.data.length + event.metadata.length)
       return { ...event, stream, revision: BigInt(revision + i), position, created }
     })
+    // Nobody may see what a kill could take back.
+    if (this.#file !== undefined) writeSync(this.#file, pack(written, this.#next))
     this.#add(written)
     for (const event of written) this.#remember(event)
-    if (this.#file !== undefined) this.#unwritten.push(pack(written, this.#next))
     for (const listener of this.#listeners) listener()
     return written.at(-1) as LogEvent
   }

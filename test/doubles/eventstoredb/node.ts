@@ -73,7 +73,6 @@ export class Node {
       return undefined
     }
     const outcome = this.log.append(stream, expected, events)
-    await this.log.flushed()
     if (this.faults.swallowAnswers > 0) {
       this.faults.swallowAnswers--
       return undefined
