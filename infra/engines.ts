@@ -128,10 +128,18 @@ async function openLog(address: string, path: string, storage: StorageThread | u
   return openEventStoreDb(address, { onTrouble: (error) => logLine('event store', { error: error.message }) })
 }
 
+/** What a crash left half uploaded. */
+const LEFTOVER_DAYS = 1
+
 async function openBlobs(address: string, path: string, storage: StorageThread | undefined): Promise<ListedBlobStore> {
   if (isEmbedded('blobs', address)) return new PackfileBlobStore(storage as StorageThread, path)
   const { S3BlobStore } = await import('./adapters/blobs/s3.ts')
-  return S3BlobStore.open(address)
+  const store = await S3BlobStore.open(address)
+  void store.removeLeftoversAfter(LEFTOVER_DAYS).then((removed) => {
+    if (!removed)
+      logLine('blobs', { error: 'The bucket takes no lifecycle rule: see docs/how-to/point-it-at-real-engines.md, S3' })
+  })
+  return store
 }
 
 async function openCache(address: string): Promise<Cache> {

@@ -53,6 +53,9 @@ export function s3Settings(address: string): S3Settings {
   }
 }
 
+/** Our rule among those of the bucket's lifecycle. */
+const LEFTOVERS = 'everpost-staging'
+
 type Sdk = typeof import('@aws-sdk/client-s3')
 
 export class S3BlobStore implements BlobStore {
@@ -292,23 +295,32 @@ export class S3BlobStore implements BlobStore {
   /** Uploads that a crash left half done are the server's to remove: asked for once, where it knows how. */
   async removeLeftoversAfter(days: number): Promise<boolean> {
     const { bucket, prefix } = this.#settings
-    const rules = [
-      {
-        ID: 'everpost-staging',
-        Status: 'Enabled' as const,
-        Filter: { Prefix: `${prefix}${STAGING}` },
-        Expiration: { Days: days },
-        AbortIncompleteMultipartUpload: { DaysAfterInitiation: days },
-      },
-    ]
-    const command = new this.#sdk.PutBucketLifecycleConfigurationCommand({
-      Bucket: bucket,
-      LifecycleConfiguration: { Rules: rules },
-    })
-    return this.#client.send(command).then(
-      () => true,
-      () => false,
-    )
+    const rule = {
+      ID: LEFTOVERS,
+      Status: 'Enabled' as const,
+      Filter: { Prefix: `${prefix}${STAGING}` },
+      Expiration: { Days: days },
+      AbortIncompleteMultipartUpload: { DaysAfterInitiation: days },
+    }
+    try {
+      // All rules of a bucket are put at once: those of others must be among them.
+      const asked = this.#client.send(new this.#sdk.GetBucketLifecycleConfigurationCommand({ Bucket: bucket }))
+      const Rules = await asked.then(
+        (answer) => answer.Rules ?? [],
+        (error) => {
+          if ((error as Error).name === 'NoSuchLifecycleConfiguration') return []
+          throw error
+        },
+      )
+      if (Rules.some(({ ID, Expiration }) => ID === LEFTOVERS && Expiration?.Days === days)) return true
+      const LifecycleConfiguration = { Rules: [...Rules.filter(({ ID }) => ID !== LEFTOVERS), rule] }
+      await this.#client.send(
+        new this.#sdk.PutBucketLifecycleConfigurationCommand({ Bucket: bucket, LifecycleConfiguration }),
+      )
+      return true
+    } catch {
+      return false
+    }
   }
 
   async close(): Promise<void> {
