@@ -59,7 +59,7 @@ export interface MongoStoreOptions {
 
 export const allPartitions = (of: number = PARTITIONS): readonly number[] => Array.from({ length: of }, (_, i) => i)
 
-/** Checkpoints of partitions that nothing happened in move with every so many commits. */
+/** Checkpoints move with every so many commits: what was written down of a partition says more. */
 const MOVE_ALL_EVERY = 16
 /** A document takes 16 MiB: what is written down is cut well below that. */
 const REDO_CHARS = 4_000_000
@@ -194,7 +194,8 @@ export abstract class MongoStore<Unit> implements ViewStore<Unit> {
         await this.#make(writes, at, repeated)
       })
     }
-    await this.#persist(() => this.#move(all ? this.#partitions : [...touched.keys()], at))
+    // What was written down is a checkpoint too: an opening makes it again and stands there.
+    if (all) await this.#persist(() => this.#move(this.#partitions, at))
     this.#at = at
     if (parked.length > 0) await this.#persist(() => this.#loadParked())
   }
