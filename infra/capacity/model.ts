@@ -26,11 +26,11 @@ export const MEASURED = {
   /** npm run bench -- intake, 50 connections: accepted and durable messages a second. */
   intakePerMachine: 926,
   /** npm run bench -- eventstore: appends a second through one connection, 64 in flight. */
-  appendsPerConnection: 5_337,
+  appendsPerConnection: 11_022,
   /** npm run bench -- rebuild: events a second that one process projects into files. */
   projectedPerProcess: 21_600,
   /** npm run bench -- views-mongodb: events a second that one process projects into all views on a FerretDB that shares its two cores. */
-  projectedIntoMongo: 303,
+  projectedIntoMongo: 1_430,
   /** npm run bench -- typesense: messages a second that one process indexes. */
   indexedPerProcess: 2_268,
   /** npm run bench -- disk: bytes of log and pack files for each byte of a Maildir. */
