@@ -143,8 +143,19 @@ async function serveOn(config: Config, ended: Promise<void>): Promise<Config | u
   process.stdout.write('ready\n')
   const next = await Promise.race([ended.then(() => undefined), moved.promise])
   process.stdout.write(next ? `Moving on to ${resolve(next.data)}…\n` : 'Stopping…\n')
+  if (next === undefined) setTimeout(stopAnyway, STOP_MS).unref()
   await server.stop()
   return next
+}
+
+/** What is stopped has so long to finish what it has in hand: longer only waits for an engine that is away. */
+const STOP_MS = 25_000
+
+function stopAnyway(): void {
+  process.stderr.write(
+    'everpost: an engine does not answer, stopped without it; nothing that was acknowledged is lost\n',
+  )
+  process.exit(0)
 }
 
 /** The command that moved mail on hears so before its server stops. */

@@ -115,7 +115,7 @@ describe('docs/how-to/use-a-mail-program.md', () => {
 
 describe('docs/reference/faults.md', () => {
   it('names in each row about real engines a test that there is', () => {
-    const tests = ['faults', 'cluster']
+    const tests = ['faults', 'cluster', 'stop']
       .map((name) => readFileSync(join(ROOT, `test/engines/${name}.test.ts`), 'utf8'))
       .join()
     const rows = rowsOf('docs/reference/faults.md').filter((row) => row.length === 4 && /^`[^`]+`$/.test(row[3] ?? ''))
